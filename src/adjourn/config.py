@@ -1,0 +1,135 @@
+"""Settings, read from the environment in one place, and the masked Secret."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from adjourn.errors import ConfigError
+
+__all__ = ["Network", "Secret", "Settings"]
+
+Network = IPv4Network | IPv6Network
+
+_SQLITE = "sqlite:///"
+_PREFIX = "ADJOURN_"
+
+
+class Secret:
+    """A string that never shows itself in repr, logs or tracebacks; `reveal` at the place of use."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. Each field is ADJOURN_<NAME> in the environment."""
+
+    database_url: str = "sqlite:///adjourn.db"
+    platform_key: Secret | None = None
+    secret_keys: tuple[Secret, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8080
+    retry_delays: tuple[timedelta, ...] | None = None  # of Contio, instead of the documented ones
+    allow_networks: tuple[Network, ...] = ()
+    require_client_id: bool = False
+    partner_rate_limit: int = 600  # requests a minute for each API key; 0: none
+
+    @property
+    def sqlite_path(self) -> Path:
+        """The database file. Raises ConfigError for any other kind of database."""
+        path = self.database_url.removeprefix(_SQLITE)
+        if path == self.database_url or not path:
+            raise ConfigError(
+                f"ADJOURN_DATABASE_URL must look like sqlite:///adjourn.db (or sqlite:////var/lib/adjourn.db "
+                f"for an absolute path), got {self.database_url!r}"
+            )
+        return Path(path)
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str], **flags: str | None) -> "Settings":
+        """Settings from the environment, a flag given winning over its variable.
+
+        Raises ConfigError that names the variable at fault.
+        """
+        given = {
+            name: value
+            for name in _READERS
+            if (value := flags.get(name) or environ.get(_PREFIX + name.upper(), "")) != ""
+        }
+        fields: dict[str, Any] = {}
+        for name, text in given.items():
+            field, read = _READERS[name]
+            try:
+                fields[field] = read(text)
+            except ValueError as exc:
+                raise ConfigError(f"{_PREFIX}{name.upper()}: {exc}") from exc
+        return cls(**fields)
+
+
+def _port(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) < 65536):
+        raise ValueError(f"must be a port from 0 to 65535, got {text!r}")
+    return int(text)
+
+
+def _whole(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"must be a whole number, got {text!r}")
+    return int(text)
+
+
+def _delays(text: str) -> tuple[timedelta, ...]:
+    try:
+        delays = tuple(timedelta(seconds=float(part)) for part in text.split(","))
+    except (ValueError, OverflowError):
+        raise ValueError(f"must be seconds, comma-separated, like 60,300,1800, got {text!r}") from None
+    if min(delays) < timedelta(0):
+        raise ValueError(f"no delay may be negative, got {text!r}")
+    return delays
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _secrets(text: str) -> tuple[Secret, ...]:
+    return tuple(Secret(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _flag(text: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if text.lower() not in words:
+        raise ValueError(f"must be true or false, got {text!r}")
+    return words[text.lower()]
+
+
+# the variable, without its prefix: the field it fills, and how it is read
+_READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
+    "database_url": ("database_url", str),
+    "platform_key": ("platform_key", Secret),
+    "secret_key": ("secret_keys", _secrets),
+    "host": ("host", str),
+    "port": ("port", _port),
+    "retry_delays": ("retry_delays", _delays),
+    "allow_networks": ("allow_networks", _networks),
+    "require_client_id": ("require_client_id", _flag),
+    "partner_rate_limit": ("partner_rate_limit", _whole),
+}

@@ -1,0 +1,41 @@
+"""New identifiers: UUID version 7 (RFC 9562), ascending within a process.
+
+The store relies on the order: a worker's `floor` is an id below which it owns nothing.
+"""
+
+import random
+import time
+from collections.abc import Callable
+
+__all__ = ["Uuid7"]
+
+
+def _wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Uuid7:
+    """Call it for the next id. Ids ascend even when the clock is set back.
+
+    The 12 bits behind the milliseconds count within one; `bits` gives the 62 random ones.
+    """
+
+    def __init__(
+        self, *, now_ms: Callable[[], int] = _wall_ms, bits: Callable[[int], int] | None = None
+    ) -> None:
+        self._now_ms = now_ms
+        self._bits = bits or random.Random().getrandbits  # noqa: S311 - ids are no secrets
+        self._last = 0
+
+    def __call__(self) -> str:
+        self._last = max(self._last + 1, self._now_ms() << 12)
+        return self._text(self._last, self._bits(62))
+
+    def floor(self) -> str:
+        """An id below every id still to come, and not below any given before."""
+        return self._text(max(self._last + 1, self._now_ms() << 12), 0)
+
+    @staticmethod
+    def _text(count: int, noise: int) -> str:
+        text = f"{(count >> 12) & 0xFFFFFFFFFFFF:012x}7{count & 0xFFF:03x}{(0b10 << 62) | noise:016x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,64 @@
+"""Secrets at rest: encrypted with Fernet keys (the newest first), or only hashed.
+
+The server's part; a receiver needs none of it.
+"""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+from adjourn.config import Secret
+from adjourn.errors import ConfigError
+
+__all__ = ["Vault", "digest_key"]
+
+
+def digest_key(key: bytes) -> bytes:
+    """What is stored of an API key or client secret, and what it is found by.
+
+    Keys of ours carry 256 random bits, so a plain hash cannot be guessed back.
+    """
+    return hashlib.sha256(key).digest()
+
+
+class Vault:
+    """Seals and opens secrets. Several keys: the first seals, any opens (rotation)."""
+
+    def __init__(self, keys: Sequence[Secret]) -> None:
+        try:
+            self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
+        except ValueError as exc:
+            raise ConfigError(
+                "ADJOURN_SECRET_KEY: each key must be 32 url-safe base64-encoded bytes; make one with "
+                "`adjourn secret-key`"
+            ) from exc
+
+    @classmethod
+    def beside(cls, database: Path) -> "Vault":
+        """The vault whose key lies in `<database>.key`, mode 0600; made there the first time."""
+        path = database.with_name(database.name + ".key")
+        try:
+            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+                file.write(Fernet.generate_key())
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            pass
+        except OSError as exc:
+            raise ConfigError(f"cannot write the key file {path}: {exc.strerror}") from exc
+        return cls([Secret(path.read_text().strip())])
+
+    def seal(self, plain: bytes) -> bytes:
+        return self._fernet.encrypt(plain)
+
+    def open(self, sealed: bytes) -> bytes:
+        """The plain bytes. Raises ConfigError when no key given opens them."""
+        try:
+            return self._fernet.decrypt(sealed)
+        except InvalidToken as exc:
+            raise ConfigError(
+                "ADJOURN_SECRET_KEY does not open this database's secrets: add the key they were sealed with"
+            ) from exc
