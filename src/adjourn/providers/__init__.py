@@ -1,0 +1,24 @@
+"""What may be said, by whom: the catalogs of the vendors, and the check of data against them."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from adjourn.providers import contio
+from adjourn.providers.provider import EventType, Provider, check_data, order_key
+from adjourn.providers.schema import event_schema, json_schema
+
+__all__ = [
+    "PROVIDERS",
+    "EventType",
+    "Provider",
+    "check_data",
+    "contio",
+    "event_schema",
+    "json_schema",
+    "order_key",
+]
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {provider.name: provider for provider in (contio.PROVIDER,)}
+)
+"""Every provider by its name."""

@@ -1,0 +1,157 @@
+"""What a provider may say: the nouns that every catalog is made of.
+
+The lowest step of the flow: publishing resolves a type here before it checks the data, receiving finds the
+struct to decode into, and the docs, the portal and the schemas read the rest. Pure: no I/O, no state.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any, NamedTuple
+
+from msgspec import Meta, Struct, UnsetType
+
+from adjourn.check import check
+from adjourn.errors import Fault
+from adjourn.models import App, Audience
+from adjourn.signing import Signer
+
+__all__ = [
+    "Count",
+    "EventType",
+    "Facts",
+    "JsonObject",
+    "NullableStr",
+    "OptionalStr",
+    "Prepared",
+    "Provider",
+    "Timestamp",
+    "check_data",
+    "doc",
+    "order_key",
+]
+
+JsonObject = dict[str, Any]
+"""Foreign JSON, decoded."""
+
+Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+"""An RFC 3339 date-time, kept as it is spelled."""
+
+OptionalStr = str | UnsetType
+"""May be absent; null is a fault."""
+
+NullableStr = str | UnsetType | None
+"""May be absent or null."""
+
+Count = Annotated[int, Meta(ge=0)]
+
+
+def doc(text: str) -> Meta:
+    """The description of a field in a catalog: `title: Annotated[str, doc("Meeting title")]`."""
+    return Meta(description=text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventType:
+    """One type of a catalog: what it means, its typed form, and a sample.
+
+    `group` is its heading in the vendor's index; `since` the version that brought it, None where none is
+    documented. `data` is the struct of the event's data, `event` that of the whole event.
+    """
+
+    name: str
+    group: str
+    title: str
+    since: str | None
+    description: str
+    note: str | None
+    data: type[Struct]
+    event: type[Struct]
+    sample: JsonObject = field(compare=False, repr=False)
+    """A whole event as it goes over the wire. Shared: copy before changing it."""
+
+    @property
+    def sample_data(self) -> JsonObject:
+        """The sample's data: what a publisher gives."""
+        data: JsonObject = self.sample["data"]
+        return data
+
+
+class Facts(NamedTuple):
+    """What an envelope says around its data. `user` is (id, email)."""
+
+    event_type: str
+    event_id: str
+    timestamp: str
+    app_id: str
+    user: tuple[str, str] | None
+    actor_user_id: str | None
+
+
+class Prepared(NamedTuple):
+    """Published data in the form it is stored and sent in, and what is wrong with it."""
+
+    data: JsonObject
+    faults: list[Fault]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provider(ABC):
+    """One vendor's contract: catalog, envelope, signature, delivery policy.
+
+    `event_types` is read-only and in the order of the vendor's index. `aliases` maps an old type name to
+    the name that took its place. No filter of an app ever stops a type in `always_delivered`.
+    `retry_delays` run from one failure to the next attempt.
+    """
+
+    name: str
+    title: str
+    event_types: Mapping[str, EventType]
+    aliases: Mapping[str, str]
+    always_delivered: frozenset[str]
+    retry_delays: tuple[timedelta, ...]
+
+    def resolve(self, name: str) -> EventType | None:
+        """The type by its name or by an old one; None when the catalog has no such type."""
+        return self.event_types.get(self.aliases.get(name, name))
+
+    def prepare(self, name: str, data: JsonObject, *, path: str) -> Prepared:
+        """Check data published under a name that resolves, and bring it into the form that is sent."""
+        return Prepared(data, check_data(self.event_types[name], data, path=path))
+
+    def check_audience(
+        self, event_type: str, data: JsonObject, audience: Audience, actor_user_id: str | None
+    ) -> list[str]:
+        """Why this audience may not have this event: reasons; [] when it may."""
+        return []
+
+    def legacy_form(self, event_type: str, data: JsonObject) -> tuple[str, JsonObject] | None:
+        """The event under its older name, for apps that ask for it; None when it has none."""
+        return None
+
+    @abstractmethod
+    def head(self, facts: Facts) -> bytes:
+        """The envelope up to its data: `head + data + b"}"` is the body, canonical JSON."""
+
+    @abstractmethod
+    def signer(self, app: App) -> Signer:
+        """What signs this app's requests."""
+
+
+def check_data(event_type: EventType, data: object, *, path: str = "$.data") -> list[Fault]:
+    """Everything wrong with published data, each fault with its JSON path; [] when the catalog takes it."""
+    return check(event_type.data, data, path=path)
+
+
+def order_key(data: JsonObject) -> str | None:
+    """What keeps events in order where an app asks for it: its meeting or its bot. None: unordered.
+
+    The same for every provider: meeting_id (Contio), bot_id (Meeting BaaS), meeting.id (Quil).
+    """
+    meeting = data.get("meeting")
+    nested = meeting.get("id") if isinstance(meeting, dict) else None
+    for key in (data.get("meeting_id"), data.get("bot_id"), nested):
+        if isinstance(key, str) and key:
+            return key
+    return None
