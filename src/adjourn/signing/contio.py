@@ -1,0 +1,126 @@
+"""Contio's signature, both profiles, and the Standard Webhooks headers beside it: CONTRACTS 1.4."""
+
+import re
+from base64 import b64decode
+from datetime import datetime
+
+from adjourn.config import Secret
+from adjourn.errors import VerificationError
+from adjourn.models import SignatureProfile
+from adjourn.signing.scheme import (
+    Headers,
+    HmacSha256,
+    Picked,
+    Verified,
+    any_equal,
+    check_body,
+    read_timestamp,
+    reveal_all,
+)
+from adjourn.signing.standard import SECRET_PREFIX, sign_standard
+
+__all__ = ["ContioSigner", "ContioVerifier"]
+
+_SIGNATURE = "x-contio-signature"
+_TIMESTAMP = "x-contio-timestamp"
+_SDK_PREFIX = "sha256="
+
+_HEX = re.compile(r"[0-9A-Fa-f]{64}")
+_OTHER_SCHEME = re.compile(r"([A-Za-z0-9]{1,16})[=,]")
+
+
+class ContioSigner:
+    """Signs as Contio does, in one of its profiles, with the Standard Webhooks headers beside.
+
+    X-Contio-Signature keys on the UTF-8 bytes of the whole secret, `whsec_` included, as both vendor's page
+    and SDK do. The Standard Webhooks headers key on the decoded bytes of `whsec_<base64>`, and where a
+    secret has no such form, imported or misspelled (not base64, wrong padding, nothing at all), on the
+    UTF-8 bytes of the whole: no form of a secret makes signing fail. Of several secrets the first signs
+    X-Contio-Signature, which holds one signature, and each signs `webhook-signature`. Raises ConfigError
+    for no secret or an empty one.
+    """
+
+    def __init__(
+        self, *secrets: Secret | str, profile: SignatureProfile = SignatureProfile.DOCUMENTED
+    ) -> None:
+        revealed = reveal_all(secrets)
+        self._profile = profile
+        self._key = HmacSha256(_whole(revealed[0]))
+        self._standard_keys = [HmacSha256(_decoded(secret)) for secret in revealed]
+
+    def sign(self, body: bytes, *, event_id: str, timestamp: int) -> dict[str, str]:
+        """Five headers: Contio's two, and the three of Standard Webhooks."""
+        if self._profile == SignatureProfile.SDK:
+            signature = _SDK_PREFIX + self._key.digest(body).hex()
+        else:
+            signature = self._key.digest(b"%d." % timestamp, body).hex()
+        return {
+            "X-Contio-Timestamp": str(timestamp),
+            "X-Contio-Signature": signature,
+            **sign_standard(self._standard_keys, body, event_id=event_id, timestamp=timestamp),
+        }
+
+
+class ContioVerifier:
+    """Accepts X-Contio-Signature by any secret given, in either profile; `strict`: as documented only.
+
+    The sdk profile signs the body alone: it proves neither when it was sent nor that it is no replay, so
+    the receiver must drop duplicates by the event_id in the body. Raises ConfigError for no secret or an
+    empty one.
+    """
+
+    def __init__(self, *secrets: Secret | str, strict: bool = False) -> None:
+        self._keys = tuple(HmacSha256(_whole(secret)) for secret in reveal_all(secrets))
+        self._strict = strict
+
+    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+        """The timestamp is proven in the documented profile only. Raises VerificationError only."""
+        check_body(body)
+        picked = Picked(headers, (_SIGNATURE, _TIMESTAMP))
+        if (picked.find(_SIGNATURE) or "").startswith(_SDK_PREFIX):
+            return self._verify_sdk(picked, body)
+        return self._verify_documented(picked, body, now)
+
+    def _verify_sdk(self, picked: Picked, body: bytes) -> Verified:
+        (signature,) = picked.require(_SIGNATURE)
+        if self._strict:
+            raise VerificationError(
+                "unknown_scheme",
+                f"{_SIGNATURE} is of the sdk profile, and only the documented one is accepted",
+            )
+        self._compare(signature.removeprefix(_SDK_PREFIX), body)
+        return Verified(scheme="contio", profile=SignatureProfile.SDK)
+
+    def _verify_documented(self, picked: Picked, body: bytes, now: datetime) -> Verified:
+        signature, sent = picked.require(_SIGNATURE, _TIMESTAMP)
+        timestamp = read_timestamp(_TIMESTAMP, sent, now=now)
+        self._compare(signature, f"{sent}.".encode(), body)
+        return Verified(scheme="contio", profile=SignatureProfile.DOCUMENTED, timestamp=timestamp)
+
+    def _compare(self, signature: str, *parts: bytes) -> None:
+        given = [_from_hex(signature)]
+        if not any_equal((key.digest(*parts) for key in self._keys), given):
+            raise VerificationError(
+                "signature_mismatch", f"{_SIGNATURE} fits neither the body nor any known secret"
+            )
+
+
+def _from_hex(signature: str) -> bytes:
+    if _HEX.fullmatch(signature):
+        return bytes.fromhex(signature)
+    if other := _OTHER_SCHEME.match(signature):
+        raise VerificationError("unknown_scheme", f"{_SIGNATURE} is of an unknown kind, {other[1]}")
+    raise VerificationError("malformed_header", f"{_SIGNATURE} must be 64 hexadecimal digits")
+
+
+def _whole(secret: str) -> bytes:
+    return secret.encode("utf-8", "surrogatepass")
+
+
+def _decoded(secret: str) -> bytes:
+    if not secret.startswith(SECRET_PREFIX):
+        return _whole(secret)
+    try:
+        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True) or _whole(secret)
+    except ValueError:
+        return _whole(secret)
