@@ -1,0 +1,64 @@
+"""The embedded store: one SQLite file, one server."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adjourn.errors import ConfigError
+from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.directory import SqliteDirectory
+from adjourn.storage.sqlite.log import SqliteLog
+from adjourn.storage.sqlite.queue import SqliteQueue
+from adjourn.vault import Vault
+
+__all__ = ["SqliteStore"]
+
+
+def _wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def _ignore(step: str) -> None:
+    pass
+
+
+class SqliteStore:
+    """`storage.base.Store` on one file. Open it with `open`; then no other process can."""
+
+    def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self.queue = SqliteQueue(database, clock=clock)
+        self.directory = SqliteDirectory(database, vault, clock=clock)
+        self.log = SqliteLog(database, vault)
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        vault: Vault,
+        *,
+        clock: Callable[[], datetime] = _wall_clock,
+        on_step: Callable[[str], None] = _ignore,
+    ) -> "SqliteStore":
+        """Open or make the file, bring its tables up to date, and take back what the last server held.
+
+        Raises ConfigError when the file cannot be used, or is in use, or was sealed with other keys.
+        """
+        store = cls(Database(path, on_step=on_step), vault, clock=clock)
+        try:
+            await store._check_vault(vault)
+            await store.queue.take_over()
+            await store.queue.reap()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    async def _check_vault(self, vault: Vault) -> None:
+        if not await self.directory.add_setting("sealed", vault.seal(b"adjourn")):
+            sealed = await self.directory.find_setting("sealed")
+            if sealed is None or vault.open(sealed) != b"adjourn":
+                raise ConfigError("the database's seal cannot be read")

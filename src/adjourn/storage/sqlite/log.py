@@ -1,0 +1,117 @@
+"""The log on SQLite: reads for the APIs, in threads, each on its own short snapshot."""
+
+import sqlite3
+from typing import Any
+
+from adjourn.errors import NotFound
+from adjourn.models import Attempt, Delivery, DeliveryState, Publication
+from adjourn.storage.base import Published
+from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.rows import (
+    APP_COLUMNS,
+    ATTEMPT_COLUMNS,
+    DELIVERY_COLUMNS,
+    PUBLICATION_COLUMNS,
+    read_app,
+    read_attempt,
+    read_delivery,
+    read_publication,
+    to_ms,
+)
+from adjourn.vault import Vault
+
+__all__ = ["SqliteLog"]
+
+
+class SqliteLog:
+    """`storage.base.Log` on one file."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    async def get_delivery(self, app_id: str | None, delivery_id: str) -> Delivery:
+        sql = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"  # noqa: S608
+        for row in self._database.look(sql, (delivery_id,)):
+            delivery = read_delivery(row)
+            if app_id in (None, delivery.app_id):
+                return delivery
+        raise NotFound("delivery", delivery_id)
+
+    async def list_deliveries(
+        self,
+        app_id: str | None,
+        *,
+        state: DeliveryState | None,
+        event_type: str | None,
+        limit: int,
+        offset: int,
+    ) -> tuple[list[Delivery], int]:
+        given = {"app_id": app_id, "state": state, "event_type": event_type}
+        bounds = {name: value for name, value in given.items() if value is not None}
+        rows, total = await self._newest("delivery", DELIVERY_COLUMNS, bounds, (limit, offset))
+        return [read_delivery(row) for row in rows], total
+
+    async def list_attempts(self, delivery_id: str) -> list[Attempt]:
+        sql = f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE delivery_id = ? ORDER BY no, at"  # noqa: S608
+        return [read_attempt(row) for row in self._database.look(sql, (delivery_id,))]
+
+    async def find_published(self, key: str, *, others: int) -> Published | None:
+        return await self._database.read(lambda connection: self._find_published(connection, key, others))
+
+    async def list_publications(
+        self, *, event_type: str | None, limit: int, offset: int
+    ) -> tuple[list[Publication], int]:
+        bounds = {} if event_type is None else {"event_type": event_type}
+        rows, total = await self._newest("publication", PUBLICATION_COLUMNS, bounds, (limit, offset))
+        return [read_publication(row) for row in rows], total
+
+    async def _newest(
+        self, table: str, columns: str, bounds: dict[str, str], page: tuple[int, int]
+    ) -> tuple[list[tuple[Any, ...]], int]:
+        where = " AND ".join(f"{name} = ?" for name in bounds) or "true"
+        values = tuple(bounds.values())
+
+        def run(connection: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
+            (total,) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()  # noqa: S608
+            sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
+            return connection.execute(sql, (*values, *page)).fetchall(), total
+
+        return await self._database.read(run)
+
+    def _find_published(self, connection: sqlite3.Connection, key: str, others: int) -> Published | None:
+        row = connection.execute(
+            f"SELECT {PUBLICATION_COLUMNS} FROM publication "  # noqa: S608
+            "WHERE id = coalesce((SELECT publication_id FROM event WHERE id = ?), ?)",
+            (key, key),
+        ).fetchone()
+        if row is None:
+            return None
+        publication = read_publication(row)
+        considered = {verdict.app_id for verdict in publication.verdicts if verdict.app_id is not None}
+        deliveries = [
+            read_delivery(found)
+            for verdict in publication.verdicts
+            for delivery_id in verdict.delivery_ids
+            for found in connection.execute(
+                f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?",  # noqa: S608
+                (delivery_id,),
+            )
+        ]
+        alive = f"SELECT {APP_COLUMNS} FROM app WHERE status <> 'deleted'"  # noqa: S608
+        apps = [
+            read_app(found, self._vault)
+            for app_id in considered
+            for found in connection.execute(f"{alive} AND id = ?", (app_id,))
+        ]
+        rest = connection.execute(
+            f"{alive} AND provider = ? AND created_at <= ? ORDER BY created_at, id LIMIT ?",
+            (publication.provider, to_ms(publication.at), others + len(considered)),
+        )
+        unconsidered = [read_app(found, self._vault) for found in rest if found[0] not in considered]
+        return Published(
+            publication=publication,
+            deliveries={each.id: each for each in deliveries},
+            apps={each.id: each for each in apps},
+            others=unconsidered[:others],
+        )

@@ -1,0 +1,133 @@
+"""Recording a batch of attempts: the guards of ENGINE.md for 2xx, failure and manual retry."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from adjourn.models import DeliveryState
+from adjourn.storage.base import Recorded, Result
+from adjourn.storage.sqlite.rows import NEVER, text, to_ms
+from adjourn.storage.sqlite.waiting import finish, wait
+
+__all__ = ["record"]
+
+_ATTEMPT = "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+# Whoever reports it; the first success stands.
+_DELIVERED = """
+    UPDATE delivery SET state = 'delivered', delivered_at = coalesce(delivered_at, ?), next_retry_at = NULL,
+           http_status = ?, error = '', owner = NULL, attempt_no = max(attempt_no, ?),
+           retry_count = max(retry_count, ?)
+    WHERE id = ?
+"""
+# Only by the worker that holds it, and only if no other attempt came between.
+_FAILED = """
+    UPDATE delivery SET state = ?, retry_count = ?, next_retry_at = ?,
+           http_status = ?, error = ?, owner = NULL, attempt_no = attempt_no + 1
+    WHERE id = ? AND attempt_no = ? AND state IN ('pending', 'failed')
+      AND (owner = ? OR EXISTS (SELECT 1 FROM job WHERE delivery_id = delivery.id AND job.owner = ?))
+"""
+# An extra attempt leaves state and schedule as they were; its job goes back to where they put it.
+_EXTRA = """
+    UPDATE delivery SET attempt_no = attempt_no + 1 WHERE id = ? AND attempt_no = ?
+      AND EXISTS (SELECT 1 FROM job WHERE delivery_id = delivery.id AND job.owner = ?)
+    RETURNING state, next_retry_at
+"""
+_IS_FIRST = """
+    SELECT NOT EXISTS (SELECT 1 FROM job AS earlier
+                       WHERE earlier.app_id = job.app_id AND earlier.order_key = job.order_key
+                         AND earlier.seq < job.seq)
+    FROM job WHERE delivery_id = ?
+"""
+_GONE = """
+    UPDATE app SET webhook_enabled = 0, version = version + 1, updated_at = ?
+    WHERE id = ? AND webhook_url = ? AND webhook_enabled
+"""
+
+
+def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
+    connection.executemany(_ATTEMPT, [_attempt_row(worker, result) for result in results])
+    delivered = [each for each in results if each.step.state is DeliveryState.DELIVERED]
+    connection.executemany(
+        _DELIVERED,
+        [
+            (now, each.attempt.http_status, each.attempt.no, each.step.retry_count, each.claimed.id)
+            for each in delivered
+        ],
+    )
+    connection.executemany(
+        "DELETE FROM job WHERE delivery_id = ?",
+        [(each.claimed.id,) for each in delivered if each.claimed.order_key is None],
+    )
+    for result in results:
+        if result.step.state is DeliveryState.DELIVERED:
+            if result.claimed.order_key is not None:
+                finish(connection, result.claimed.id, now)
+        elif not _failed(connection, worker, result, now) and result.claimed.manual:
+            _extra_failed(connection, worker, result, now)
+    return Recorded(_switch_off(connection, results, now))
+
+
+def _attempt_row(worker: str, result: Result) -> tuple[object, ...]:
+    attempt = result.attempt
+    return (
+        attempt.delivery_id,
+        attempt.no,
+        worker,
+        to_ms(attempt.at),
+        attempt.duration_ms,
+        attempt.http_status,
+        attempt.error,
+        attempt.response,
+        text(attempt.response_headers),
+    )
+
+
+def _failed(connection: sqlite3.Connection, worker: str, result: Result, now: int) -> bool:
+    """Move the delivery as the step says, where its guards hold; whether they did."""
+    claimed, attempt, step = result.claimed, result.attempt, result.step
+    if step.state is DeliveryState.PENDING:
+        return False
+    retry_at = None if step.retry_at is None else to_ms(step.retry_at)
+    moved = connection.execute(
+        _FAILED,
+        (
+            step.state,
+            step.retry_count,
+            retry_at,
+            attempt.http_status,
+            attempt.error,
+            claimed.id,
+            claimed.attempt_no,
+            worker,
+            worker,
+        ),
+    ).rowcount
+    if not moved:
+        return False  # the lease is lost, or it is final already: only the attempt is on record
+    if retry_at is None:
+        finish(connection, claimed.id, now)
+    else:
+        wait(connection, claimed.id, claimed.app_id, claimed.lane_id, due=retry_at)
+    return True
+
+
+def _extra_failed(connection: sqlite3.Connection, worker: str, result: Result, now: int) -> None:
+    claimed = result.claimed
+    row = connection.execute(_EXTRA, (claimed.id, claimed.attempt_no, worker)).fetchone()
+    if row is None:
+        return
+    state, next_retry_at = row
+    if state == DeliveryState.FAILED:
+        due = next_retry_at
+    elif state == DeliveryState.PENDING:
+        (first,) = connection.execute(_IS_FIRST, (claimed.id,)).fetchone()
+        due = now if first else NEVER
+    else:
+        finish(connection, claimed.id, now)
+        return
+    wait(connection, claimed.id, claimed.app_id, claimed.lane_id, due=due)
+
+
+def _switch_off(connection: sqlite3.Connection, results: Sequence[Result], now: int) -> list[str]:
+    """Disable the apps whose present URL answered 410: contio, CONTRACTS 1.5."""
+    gone = {(each.claimed.app_id, each.step.gone_url) for each in results if each.step.gone_url is not None}
+    return sorted(app_id for app_id, url in gone if connection.execute(_GONE, (now, app_id, url)).rowcount)
