@@ -1,0 +1,1 @@
+"""The sending side: publish, fan out, send, decide, record. See DESIGN.md, "The flow"."""

@@ -1,0 +1,47 @@
+"""Which addresses an endpoint may have: public ones, and the networks that a setting allows."""
+
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+
+from adjourn.config import Network
+
+__all__ = ["AddressRefused", "AddressRule"]
+
+_GLOBAL_V6 = IPv6Network("2000::/3")
+# Python calls these global, but packets to them are relayed to wherever the address inside says.
+_NOT_PUBLIC: tuple[Network, ...] = (
+    IPv4Network("192.88.99.0/24"),  # 6to4 relay anycast (RFC 7526)
+    IPv6Network("2001::/23"),  # IETF protocol assignments, Teredo among them
+    IPv6Network("2002::/16"),  # 6to4
+    IPv6Network("3fff::/20"),  # documentation (RFC 9637)
+)
+
+
+class AddressRefused(OSError):
+    """The endpoint's address is not public, and no setting allows it."""
+
+
+class AddressRule:
+    """Checks the very address that is then connected to."""
+
+    def __init__(self, allowed: Sequence[Network] = ()) -> None:
+        self._allowed = tuple(allowed)
+
+    def check(self, text: str) -> None:
+        """Raises AddressRefused unless `text` is an IP address that may be connected to."""
+        try:
+            address = ip_address(text)
+        except ValueError:
+            raise AddressRefused(f"{text} is not an IP address") from None
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        if not _is_public(address) and not any(address in network for network in self._allowed):
+            raise AddressRefused(f"address {address} is not public (ADJOURN_ALLOW_NETWORKS can allow it)")
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, IPv6Address) and (address not in _GLOBAL_V6 or address.scope_id is not None):
+        return False
+    return not any(address in network for network in _NOT_PUBLIC)

@@ -1,0 +1,171 @@
+"""The partner apps and their users: made, changed, connected, ended.
+
+Every change is in the cache before it is answered, so no later publish or attempt uses the old value.
+"""
+
+import secrets
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from adjourn.config import Secret
+from adjourn.errors import NotFound
+from adjourn.ids import Uuid7
+from adjourn.models import App, AppOptions, AppStatus, Audience, Connection, ConnectionStatus
+from adjourn.providers import PROVIDERS
+from adjourn.sending.apps import AppCache
+from adjourn.sending.publisher import Publisher
+from adjourn.sending.submission import Submission
+from adjourn.signing import new_secret
+from adjourn.storage.base import Credentials, Directory, KeptAnswer, StaleApps
+from adjourn.vault import digest_key
+from adjourn.wirejson import dumps
+
+__all__ = ["Keys", "NewApp", "Partners"]
+
+Disposition = Literal["abandon", "deliver"]
+
+
+class Keys(msgspec.Struct, frozen=True):
+    """An app's credentials in plain: shown once, when it is made."""
+
+    client_id: str
+    api_key: str
+    client_secret: str
+    webhook_secret: str
+
+    def __repr__(self) -> str:
+        return f"Keys(client_id={self.client_id!r}, ***)"
+
+    @classmethod
+    def new(cls) -> "Keys":
+        return cls(
+            client_id=f"client_{secrets.token_hex(12)}",
+            api_key=f"ak_{secrets.token_urlsafe(32)}",
+            client_secret=f"cs_{secrets.token_urlsafe(32)}",
+            webhook_secret=new_secret().reveal(),
+        )
+
+
+class NewApp(msgspec.Struct, frozen=True, kw_only=True):
+    """What an app is made of; whatever identifies it is made up where it is not given."""
+
+    name: str
+    company_name: str
+    primary_contact_email: str
+    keys: Keys
+    id: str | None = None
+    provider: str = "contio"
+    description: str | None = None
+    webhook_url: str | None = None
+    slug: str | None = None
+    options: AppOptions = AppOptions()
+    created_at: datetime | None = None
+
+
+class Partners:
+    """`on_change` is called after a change that may let waiting deliveries go."""
+
+    def __init__(
+        self,
+        *,
+        directory: Directory,
+        apps: AppCache,
+        publisher: Publisher,
+        ids: Uuid7,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._on_change = on_change
+        self._directory = directory
+        self._apps = apps
+        self._publisher = publisher
+        self._ids = ids
+
+    async def create_app(
+        self, new: NewApp, *, keep: Callable[[App], KeptAnswer | None] = lambda app: None
+    ) -> App:
+        """Raises Conflict when its id, client id or API key is taken, and AnswerExists."""
+        now = datetime.now(UTC)
+        app = App(
+            id=new.id or self._ids(),
+            version=1,
+            provider=new.provider,
+            name=new.name,
+            description=new.description,
+            company_name=new.company_name,
+            client_id=new.keys.client_id,
+            primary_contact_email=new.primary_contact_email,
+            webhook_url=new.webhook_url,
+            webhook_enabled=True,
+            webhook_filter=None,
+            status=AppStatus.ACTIVE,
+            slug=new.slug,
+            options=new.options,
+            webhook_secret=Secret(new.keys.webhook_secret),
+            created_at=new.created_at or now,
+            updated_at=now,
+        )
+        hashes = Credentials(
+            api_key_hash=digest_key(new.keys.api_key.encode()),
+            client_secret_hash=digest_key(new.keys.client_secret.encode()),
+        )
+        await self._directory.add_app(app, hashes, answer=keep(app))
+        await self._apps.reload([app.id])
+        return app
+
+    async def change_app(self, app_id: str, change: Callable[[App], App], *, discard: bool = False) -> App:
+        """Apply `change` to the app as it is now. Raises NotFound, and whatever `change` raises."""
+        while True:
+            app = await self._apps.get(app_id)
+            changed = change(app)
+            if changed == app and not discard:
+                return app
+            try:
+                saved = await self._directory.save_app(changed, discard=discard)
+            except StaleApps:
+                await self._apps.reload([app_id])
+                continue
+            self._apps.put(saved)
+            self._on_change()
+            return saved
+
+    async def switch(self, app_id: str, *, enabled: bool, disposition: Disposition | None) -> App:
+        """Enable or disable an app's webhooks. Enabling says what becomes of the backlog."""
+
+        def change(app: App) -> App:
+            return msgspec.structs.replace(app, webhook_enabled=enabled)
+
+        app = await self._apps.get(app_id)
+        discard = enabled and not app.webhook_enabled and disposition == "abandon"
+        return await self.change_app(app_id, change, discard=discard)
+
+    async def delete_app(self, app_id: str) -> None:
+        """Raises NotFound."""
+        await self._directory.delete_app(app_id)
+        self._apps.forget(app_id)
+
+    async def connect(self, app_id: str, connections: Sequence[Connection]) -> list[bool]:
+        """Connect users to an app; for each, whether it is new. Raises NotFound and Conflict."""
+        await self._apps.get(app_id)
+        return await self._directory.put_connections(connections, new_id=self._ids)
+
+    async def disconnect(self, app_id: str, user_id: str) -> None:
+        """End a connection and publish user.connection.revoked to its app, in one commit. Raises NotFound."""
+        app = await self._apps.get(app_id)
+        connection = await self._directory.find_connection(app_id, user_id)
+        if connection is None or connection.status is ConnectionStatus.REVOKED:
+            raise NotFound("connection", user_id)
+        provider = PROVIDERS[app.provider]
+        now = datetime.now(UTC)
+        data = {"connection_id": connection.id, "revoked_at": f"{now:%Y-%m-%dT%H:%M:%S}Z"}
+        revoked = Submission(
+            provider=provider,
+            event_type=provider.event_types["user.connection.revoked"],
+            data=data,
+            data_json=dumps(data),
+            audience=Audience(user_ids=(user_id,), partner_app_ids=(app_id,)),
+            revokes=connection,
+        )
+        await self._publisher.publish([revoked])

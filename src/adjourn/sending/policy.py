@@ -1,0 +1,79 @@
+"""Decide what follows an attempt: done, retry, or abandon. Pure: time and chance are arguments."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+import msgspec
+
+from adjourn.models import DeliveryState
+from adjourn.storage.base import Claimed, Step
+
+__all__ = ["Policy", "Reply", "decide"]
+
+_GONE = 410
+_ASKS_TO_WAIT = {429, 503}
+_MAX_RETRY_AFTER = timedelta(hours=6)  # CONTRACTS 1.5
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """When a failed delivery is tried again, and how long one attempt may take in all."""
+
+    retry_delays: tuple[timedelta, ...]
+    timeout: timedelta = timedelta(seconds=30)  # contio-webhook-events-overview, "Delivery & Retries"
+    jitter: float = 0.1  # of the delay, at most; only ever later
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What an attempt came to: a status, or no status and an error in words."""
+
+    status: int | None = None
+    error: str = ""
+    timed_out: bool = False
+    headers: dict[str, str] = {}
+    start: bytes = b""  # of the body, at most 4 KiB
+
+    @property
+    def succeeded(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def decide(
+    policy: Policy, claimed: Claimed, reply: Reply, *, url: str, now: datetime, rng: random.Random
+) -> Step:
+    """The step that follows `reply`, which came from `url` and ended at `now`.
+
+    A scheduled retry counts one up. A manual attempt that fails leaves the delivery as it was, unless
+    the URL is gone.
+    """
+    is_retry = claimed.state is DeliveryState.FAILED and not claimed.manual
+    count = claimed.retry_count + is_retry
+    if reply.succeeded:
+        return Step(state=DeliveryState.DELIVERED, retry_count=count)
+    if reply.status == _GONE:
+        return Step(state=DeliveryState.ABANDONED, retry_count=count, gone_url=url)
+    if claimed.manual:
+        return Step(state=DeliveryState.PENDING, retry_count=count)
+    if count >= len(policy.retry_delays):
+        return Step(state=DeliveryState.ABANDONED, retry_count=count)
+    delay = policy.retry_delays[count] * (1 + policy.jitter * rng.random())
+    return Step(
+        state=DeliveryState.FAILED, retry_count=count, retry_at=now + max(delay, _retry_after(reply, now))
+    )
+
+
+def _retry_after(reply: Reply, now: datetime) -> timedelta:
+    """How long the endpoint asks to be left alone: seconds or an HTTP date (RFC 9110, 10.2.3)."""
+    value = reply.headers.get("retry-after", "").strip()
+    if reply.status not in _ASKS_TO_WAIT or not value:
+        return timedelta(0)
+    if value.isascii() and value.isdigit():
+        seconds = int(value) if len(value) < 9 else 10**9
+        return min(timedelta(seconds=seconds), _MAX_RETRY_AFTER)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return timedelta(0)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return min(moment - now, _MAX_RETRY_AFTER)

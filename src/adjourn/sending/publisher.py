@@ -1,0 +1,233 @@
+"""Publishing: what many requests ask for at the same time is planned, stored and answered together.
+
+Requests that arrive while a commit is in flight share the next one. An answer is given only after the
+commit; then what this process holds is sent from memory.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from adjourn.endpoint import lane_id, parse_endpoint
+from adjourn.errors import Fault, InputError, StorageError, TooLarge
+from adjourn.ids import Uuid7
+from adjourn.models import App, Connection
+from adjourn.providers import order_key
+from adjourn.sending.apps import AppCache
+from adjourn.sending.fanout import Envelope, FanOut, fan_out
+from adjourn.sending.submission import Submission
+from adjourn.sending.worker import Worker
+from adjourn.storage.base import Claimed, Directory, Entry, KeptAnswer, NewDelivery, Queue, StaleApps
+
+__all__ = ["Publisher", "Rendered"]
+
+_MOST_DELIVERIES = 10_000  # of one request: ENGINE.md, "Moves and their guards"
+_MOST_WAITING = 20_000  # events in requests that wait for their commit
+_BATCH = 2_000  # users and apps addressed in one commit: its deliveries are a small multiple
+_REPLANS = 10  # times that apps may change under a plan
+
+Rendered = Callable[[Sequence[FanOut]], KeptAnswer | None]
+
+
+class _Request(msgspec.Struct):
+    """One caller's events: all stored or none."""
+
+    submissions: Sequence[Submission]
+    keep: Rendered
+    done: "asyncio.Future[Sequence[FanOut]]"
+
+    @property
+    def weight(self) -> int:
+        return sum(
+            1 + len(each.audience.user_ids or each.audience.partner_app_ids or ())
+            for each in self.submissions
+        )
+
+
+class _Plan(msgspec.Struct):
+    """A request, planned: what to store, and what this process will then send."""
+
+    fan_outs: Sequence[FanOut]
+    entries: Sequence[Entry]
+    held: Sequence[Claimed]
+
+
+class Publisher:
+    """One for each process, beside its worker."""
+
+    def __init__(
+        self, *, queue: Queue, directory: Directory, apps: AppCache, worker: Worker, ids: Uuid7
+    ) -> None:
+        self._queue = queue
+        self._directory = directory
+        self._apps = apps
+        self._worker = worker
+        self._ids = ids
+        self._waiting: list[_Request] = []
+        self._waiting_events = 0
+        self._task: asyncio.Task[None] | None = None
+
+    async def publish(
+        self, submissions: Sequence[Submission], *, keep: Rendered = lambda fan_outs: None
+    ) -> Sequence[FanOut]:
+        """Store events and what they cause, in one commit; it is on disk when this returns.
+
+        `keep` renders the answer to be kept in the same commit, where there is an idempotency key.
+        Raises InputError (an app that does not exist), TooLarge, AnswerExists, and StorageError when
+        the store cannot take it or too much waits already.
+        """
+        if self._waiting_events + len(submissions) > _MOST_WAITING:
+            raise StorageError("too many events wait to be stored")
+        request = _Request(submissions, keep, asyncio.get_running_loop().create_future())
+        self._waiting.append(request)
+        self._waiting_events += len(submissions)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run())
+        return await asyncio.shield(request.done)
+
+    async def _run(self) -> None:
+        await asyncio.sleep(0)  # what this pass of the loop still brings joins the first commit
+        try:
+            while self._waiting:
+                await self._worker.outcomes.wait_for_room()
+                await self._commit_all(self._next_batch())
+        finally:
+            self._task = None
+
+    def _next_batch(self) -> list[_Request]:
+        batch = [self._waiting.pop(0)]
+        weight = batch[0].weight
+        while self._waiting and (weight := weight + self._waiting[0].weight) <= _BATCH:
+            batch.append(self._waiting.pop(0))
+        self._waiting_events -= sum(len(each.submissions) for each in batch)
+        return batch
+
+    async def _commit_all(self, batch: Sequence[_Request]) -> None:
+        """Commit a batch; if that fails, each request alone, so that a bad one fails its caller only."""
+        try:
+            done = await self._commit(batch)
+        except Exception as exc:
+            if len(batch) > 1:
+                for request in batch:
+                    await self._commit_all([request])
+            elif not batch[0].done.done():
+                batch[0].done.set_exception(exc)
+            return
+        for request, fan_outs in zip(batch, done, strict=True):
+            if not request.done.done():
+                request.done.set_result(fan_outs)
+
+    async def _commit(self, batch: Sequence[_Request]) -> list[Sequence[FanOut]]:
+        connections = await self._connections(batch)
+        for _ in range(_REPLANS):
+            plans: list[_Plan] = []
+            try:
+                for request in batch:
+                    plans.append(await self._plan(request, connections))  # noqa: PERF401 - what is held must be known
+                await self._queue.publish([entry for plan in plans for entry in plan.entries])
+            except BaseException as exc:
+                for plan in plans:
+                    for claimed in plan.held:
+                        self._worker.let_go(claimed.id, claimed.lane_id)
+                if not isinstance(exc, StaleApps):
+                    raise
+                await self._apps.reload(exc.app_ids)
+                continue
+            self._hand_over(plans)
+            return [plan.fan_outs for plan in plans]
+        raise StorageError("the apps concerned change faster than events can be published")
+
+    def _hand_over(self, plans: Sequence[_Plan]) -> None:
+        for plan in plans:
+            for claimed in plan.held:
+                self._worker.take(claimed)
+            if len(plan.held) < sum(len(entry.deliveries) for entry in plan.entries):
+                self._worker.poke()
+
+    async def _connections(self, batch: Sequence[_Request]) -> dict[str, list[Connection]]:
+        """Read after the requests came in: so no change that was answered before them is missed."""
+        submissions = [each for request in batch for each in request.submissions]
+        user_ids = {user_id for each in submissions for user_id in each.audience.user_ids or ()}
+        found: dict[str, list[Connection]] = {user_id: [] for user_id in user_ids}
+        for connection in await self._directory.connections_of(list(user_ids)):
+            found[connection.user_id].append(connection)
+        app_ids = {each.app_id for connections in found.values() for each in connections}
+        for submission in submissions:
+            app_ids.update(submission.audience.partner_app_ids or ())
+        await self._apps.load(app_ids)
+        return found
+
+    async def _plan(self, request: _Request, connections: dict[str, list[Connection]]) -> _Plan:
+        at = await self._queue.now()
+        fan_outs = []
+        for submission in request.submissions:
+            concerned = (
+                [each for user_id in submission.audience.user_ids or () for each in connections[user_id]]
+                if submission.revokes is None
+                else [submission.revokes]
+            )
+            apps = self._known_apps(submission, concerned)
+            fan_outs.append(fan_out(submission, apps=apps, connections=concerned, at=at, new_id=self._ids))
+        if sum(len(each.envelopes) for each in fan_outs) > _MOST_DELIVERIES:
+            raise TooLarge(
+                f"one request makes at most {_MOST_DELIVERIES:,} deliveries; address fewer at a time"
+            )
+        answer = request.keep(fan_outs)
+        held: list[Claimed] = []
+        entries = [
+            self._entry(submission, each, held)
+            for submission, each in zip(request.submissions, fan_outs, strict=True)
+        ]
+        if answer is not None:
+            entries[0] = msgspec.structs.replace(entries[0], answer=answer)
+        return _Plan(fan_outs, entries, held)
+
+    def _known_apps(self, submission: Submission, connections: Sequence[Connection]) -> dict[str, App]:
+        found = {each.app_id: self._apps.find(each.app_id) for each in connections}
+        for index, app_id in enumerate(submission.audience.partner_app_ids or ()):
+            found[app_id] = self._apps.find(app_id)
+            if found[app_id] is None:
+                fault = Fault(f"{submission.path}.audience.partner_app_ids[{index}]", "is no app's id")
+                raise InputError("the audience names an app that does not exist", faults=[fault])
+        return {app_id: app for app_id, app in found.items() if app is not None}
+
+    def _entry(self, submission: Submission, planned: FanOut, held: list[Claimed]) -> Entry:
+        deliveries = [self._delivery(submission, envelope, held) for envelope in planned.envelopes]
+        return Entry(
+            publication=planned.publication,
+            events=[envelope.event for envelope in planned.envelopes],
+            deliveries=deliveries,
+            app_versions=planned.versions,
+            revokes=submission.revokes,
+        )
+
+    def _delivery(self, submission: Submission, envelope: Envelope, held: list[Claimed]) -> NewDelivery:
+        """Owned by this process from the start where it has room, else left to wait in its lane."""
+        app, event = envelope.app, envelope.event
+        assert app.webhook_url is not None
+        origin = parse_endpoint(app.webhook_url).origin
+        lane = lane_id(app.id, origin)
+        order = order_key(submission.data) if app.options.ordered else None
+        holds = order is None and app.takes_attempts and self._worker.try_hold(envelope.delivery_id, lane)
+        if holds:
+            held.append(
+                Claimed(
+                    id=envelope.delivery_id,
+                    app_id=app.id,
+                    lane_id=lane,
+                    event_id=event.id,
+                    event_type=submission.event_type.name,
+                    body=envelope.body,
+                )
+            )
+        return NewDelivery(
+            id=envelope.delivery_id,
+            app_id=app.id,
+            event_id=event.id,
+            event_type=submission.event_type.name,
+            lane_id=lane,
+            origin=origin,
+            owner=self._worker.id if holds else None,
+            order_key=order,
+        )

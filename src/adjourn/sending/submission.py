@@ -1,0 +1,141 @@
+"""What a product asks to publish, checked whole before anything is stored."""
+
+import re
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from typing import Annotated, Any
+
+import msgspec
+
+from adjourn import wirejson
+from adjourn.check import check
+from adjourn.errors import CatalogError, Fault, InputError
+from adjourn.models import Audience, Connection
+from adjourn.providers import PROVIDERS, EventType, Provider
+
+__all__ = ["Submission", "parse_submission", "utc_spelling"]
+
+_DEFAULT_PROVIDER = "contio"
+_MOST_NAMED = 10_000  # users or apps in one audience
+_LONGEST_ID = 255  # characters
+
+_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST_ID)]
+_Ids = Annotated[list[_Id], msgspec.Meta(max_length=_MOST_NAMED)]
+_DateTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+
+
+class _AudienceBody(msgspec.Struct, frozen=True):
+    user_ids: _Ids | None = None
+    partner_app_ids: _Ids | None = None
+
+
+class _Body(msgspec.Struct, frozen=True):
+    """POST /v1/platform/events."""
+
+    event_type: str
+    data: Any
+    audience: _AudienceBody
+    actor_user_id: _Id | None = None
+    timestamp: _DateTime | None = None
+    provider: str | None = None
+
+
+class Submission(msgspec.Struct, frozen=True, kw_only=True):
+    """One event to publish. `data` and `data_json` are in the form that is sent.
+
+    `timestamp` is None for "when it is published". `path` is where it stands in its request.
+    `revokes`: the connection that its publishing ends; it then reaches that connection alone.
+    """
+
+    provider: Provider
+    event_type: EventType
+    data: dict[str, Any]
+    data_json: bytes
+    audience: Audience
+    actor_user_id: str | None = None
+    timestamp: str | None = None
+    path: str = "$"
+    revokes: Connection | None = None
+
+
+def parse_submission(raw: object, *, path: str = "$") -> Submission:
+    """Check decoded JSON against the request's form and the catalog.
+
+    Raises InputError or CatalogError with every fault found, each with its JSON path.
+    """
+    if faults := check(_Body, raw, path=path):
+        raise InputError("the request is not an event to publish", faults=faults)
+    body = msgspec.convert(raw, _Body)
+    provider = PROVIDERS.get(body.provider or _DEFAULT_PROVIDER)
+    if provider is None:
+        reason = f"must be one of {', '.join(PROVIDERS)}"
+        raise InputError("unknown provider", faults=[Fault(f"{path}.provider", reason)])
+    event_type = provider.resolve(body.event_type)
+    if event_type is None:
+        reason = _unknown_type(body.event_type, provider)
+        raise CatalogError(body.event_type, faults=[Fault(f"{path}.event_type", reason)])
+    audience = _audience(body.audience, path=f"{path}.audience")
+    data, faults = _check_data(provider, body, audience, path=path)
+    if faults:
+        raise CatalogError(event_type.name, faults=faults)
+    return Submission(
+        provider=provider,
+        event_type=event_type,
+        data=data,
+        data_json=wirejson.dumps(data),
+        audience=audience,
+        actor_user_id=body.actor_user_id,
+        timestamp=None if body.timestamp is None else _timestamp(body.timestamp, path=path),
+        path=path,
+    )
+
+
+def _check_data(
+    provider: Provider, body: _Body, audience: Audience, *, path: str
+) -> tuple[dict[str, Any], list[Fault]]:
+    if not isinstance(body.data, dict):
+        return {}, [Fault(f"{path}.data", "must be an object")]
+    data, faults = provider.prepare(body.event_type, body.data, path=f"{path}.data")
+    name = provider.aliases.get(body.event_type, body.event_type)
+    refused = provider.check_audience(name, data, audience, body.actor_user_id)
+    return data, faults + [Fault(f"{path}.audience", reason) for reason in refused]
+
+
+def _unknown_type(name: str, provider: Provider) -> str:
+    close = get_close_matches(name[:_LONGEST_ID], provider.event_types, n=1)
+    hint = f", did you mean `{close[0]}`?" if close else "; GET /v1/platform/event-types lists them"
+    return f"is no event type of {provider.title}{hint}"
+
+
+def _audience(body: _AudienceBody, *, path: str) -> Audience:
+    """Users or apps, each once, in the order given."""
+    if (body.user_ids is None) == (body.partner_app_ids is None):
+        reason = "must have either user_ids or partner_app_ids"
+        raise InputError("whom is it for?", faults=[Fault(path, reason)])
+    if body.user_ids is not None:
+        return Audience(user_ids=tuple(dict.fromkeys(body.user_ids)))
+    return Audience(partner_app_ids=tuple(dict.fromkeys(body.partner_app_ids or ())))
+
+
+_OFFSET = re.compile(r"(?P<moment>.{19})(?P<fraction>\.\d+)?(?P<offset>[+-]\d\d:\d\d|Z)")
+
+
+def utc_spelling(text: str) -> str:
+    """An RFC 3339 date-time as UTC ending in Z: one in UTC as it was spelled, its fraction untouched.
+
+    Raises ValueError or OverflowError when its moment cannot be told.
+    """
+    match = _OFFSET.fullmatch(text.upper())
+    if match is None:
+        raise ValueError("no date-time")
+    fraction = match["fraction"] or ""
+    moment = datetime.fromisoformat(match["moment"] + match["offset"]).astimezone(UTC)
+    return f"{moment.replace(tzinfo=None).isoformat()}{fraction}Z"
+
+
+def _timestamp(text: str, *, path: str) -> str:
+    try:
+        return utc_spelling(text)
+    except (ValueError, OverflowError):
+        fault = Fault(f"{path}.timestamp", "is out of range")
+        raise InputError("the timestamp cannot be read", faults=[fault]) from None
