@@ -1,0 +1,1 @@
+"""The HTTP APIs: one for the meeting product (platform), one for its partners."""

@@ -1,0 +1,78 @@
+"""The whole HTTP surface as one ASGI application."""
+
+from collections.abc import Sequence
+
+from litestar import Litestar, Router, get
+from litestar.di import Provide
+from litestar.middleware.rate_limit import RateLimitConfig
+from litestar.types import ASGIApp, Middleware
+
+from adjourn.api import partner, platform
+from adjourn.api.auth import PartnerAuth, PlatformAuth
+from adjourn.api.front import Front
+from adjourn.api.publishing import Publishing
+from adjourn.api.services import AnyRequest, Services, handle_error
+from adjourn.errors import AdjournError
+from adjourn.ids import Uuid7
+
+__all__ = ["build_app"]
+
+
+@get("/healthz")
+async def healthz() -> dict[str, str]:
+    """The process answers."""
+    return {"status": "ok"}
+
+
+def build_app(
+    services: Services,
+    publishing: Publishing,
+    *,
+    platform_auth: PlatformAuth,
+    partner_auth: PartnerAuth,
+    partner_rate_limit: int,
+    ids: Uuid7,
+) -> Front:
+    """`partner_rate_limit`: requests a minute for each app; 0 for none."""
+    platform_routes = Router(
+        path="/v1/platform",
+        route_handlers=[
+            platform.Apps,
+            platform.Connections,
+            platform.Events,
+            platform.Deliveries,
+            platform.EventTypes,
+        ],
+    )
+    partner_routes = Router(
+        path="/v1/partner/admin",
+        route_handlers=[partner.WebhookSettings, partner.WebhookDeliveries],
+        middleware=_partner_middleware(partner_auth, partner_rate_limit),
+    )
+    inner = Litestar(
+        route_handlers=[healthz, platform_routes, partner_routes],
+        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
+        exception_handlers={AdjournError: handle_error, Exception: handle_error},
+        openapi_config=None,
+        logging_config=None,
+    )
+    routes = {
+        ("POST", "/v1/platform/events"): publishing.one,
+        ("POST", "/v1/platform/events/batch"): publishing.batch,
+    }
+    return Front(inner, platform=platform_auth, routes=routes, ids=ids)
+
+
+def _partner_middleware(auth: PartnerAuth, rate_limit: int) -> Sequence[Middleware]:
+    # a function, not the bound method: the framework copies what routers hold, and would copy `auth`
+    def authenticate(app: ASGIApp) -> ASGIApp:
+        return auth.middleware(app)
+
+    if not rate_limit:
+        return [authenticate]
+    limit = RateLimitConfig(rate_limit=("minute", rate_limit), identifier_for_request=_app_id)
+    return [authenticate, limit.middleware]
+
+
+def _app_id(request: AnyRequest) -> str:
+    return str(request.user.id)

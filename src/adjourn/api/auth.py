@@ -1,0 +1,62 @@
+"""Who is asking: the product by its platform key, a partner by its API key."""
+
+import hmac
+from hashlib import sha256
+
+from litestar.connection import ASGIConnection
+from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
+from litestar.types import ASGIApp
+
+from adjourn.api.problems import Unauthorized
+from adjourn.models import App
+from adjourn.storage.base import Directory
+from adjourn.vault import digest_key
+
+__all__ = ["PartnerAuth", "PlatformAuth"]
+
+
+class PlatformAuth:
+    """Compares a bearer token with the platform key, of which only the digest is known."""
+
+    def __init__(self, digest: bytes) -> None:
+        self._digest = digest
+
+    def check(self, authorization: bytes) -> None:
+        """Raises Unauthorized."""
+        scheme, _, token = authorization.partition(b" ")
+        given = sha256(token.strip()).digest()
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(given, self._digest):
+            raise Unauthorized("send Authorization: Bearer <platform key>", scheme="Bearer")
+
+
+class PartnerAuth:
+    """Finds the app of an X-API-Key, and checks X-Client-ID where it is sent."""
+
+    def __init__(self, directory: Directory, *, require_client_id: bool) -> None:
+        self._directory = directory
+        self._require_client_id = require_client_id
+
+    async def find(self, headers: dict[bytes, bytes]) -> App:
+        """Raises Unauthorized."""
+        key, client_id = headers.get(b"x-api-key", b""), headers.get(b"x-client-id")
+        app = await self._directory.find_app_by_key(digest_key(key)) if key else None
+        if app is None:
+            raise Unauthorized("send a valid X-API-Key", scheme="ApiKey")
+        if client_id is None and self._require_client_id:
+            raise Unauthorized("send X-Client-ID beside X-API-Key", scheme="ApiKey")
+        if client_id is not None and not hmac.compare_digest(client_id, app.client_id.encode()):
+            raise Unauthorized("X-Client-ID is not that of this X-API-Key", scheme="ApiKey")
+        return app
+
+    def middleware(self, app: ASGIApp) -> AbstractAuthenticationMiddleware:
+        """Litestar's: `request.user` is the App."""
+        return _Middleware(app, self)
+
+
+class _Middleware(AbstractAuthenticationMiddleware):
+    def __init__(self, app: ASGIApp, auth: PartnerAuth) -> None:
+        super().__init__(app)
+        self._auth = auth
+
+    async def authenticate_request(self, connection: ASGIConnection) -> AuthenticationResult:  # type: ignore[type-arg]
+        return AuthenticationResult(user=await self._auth.find(dict(connection.scope["headers"])), auth=None)

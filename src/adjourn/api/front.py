@@ -1,0 +1,149 @@
+"""What stands before the framework: the request's id, its body (bounded), the platform key, and publishing.
+
+Publishing is the one path that has to be quick, so it does not go through the framework.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from adjourn.api.auth import PlatformAuth
+from adjourn.api.problems import Answer, Problem, problem_answer
+from adjourn.ids import Uuid7
+
+__all__ = ["Front", "Incoming", "Route"]
+
+Scope = dict[str, Any]
+Message = dict[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Any, Any, Any], Awaitable[None]]
+
+_MOST = 256 << 10  # bytes of a body
+_MOST_OF_MANY = 8 << 20  # bytes of a body that carries many events or connections
+_DROPPED = 1 << 20  # bytes read beyond that, so that the client gets to see the answer
+_BODY_WITHIN = 30  # seconds
+_PLATFORM = "/v1/platform"
+
+
+class Incoming:
+    """A request that has come in whole."""
+
+    __slots__ = ("body", "headers", "method", "path", "request_id")
+
+    def __init__(self, scope: Scope, body: bytes, request_id: str) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.body = body
+        self.request_id = request_id
+
+    def header(self, name: bytes) -> str | None:
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+
+Route = Callable[[Incoming], Awaitable[Answer]]
+
+
+class Front:
+    """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`."""
+
+    def __init__(
+        self, inner: Asgi, *, platform: PlatformAuth, routes: Mapping[tuple[str, str], Route], ids: Uuid7
+    ) -> None:
+        self._inner = inner
+        self._platform = platform
+        self._routes = routes
+        self._ids = ids
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+        request_id = self._ids()
+        try:
+            if scope["path"].startswith(_PLATFORM):
+                self._platform.check(dict(scope["headers"]).get(b"authorization", b""))
+            body = await _read(scope, receive)
+            route = self._routes.get((scope["method"], scope["path"]))
+            if route is None:
+                await self._pass_on(scope, receive, send, body, request_id)
+                return
+            answer = await route(Incoming(scope, body, request_id))
+        except _Gone:
+            return
+        except Exception as exc:
+            answer = problem_answer(exc, request_id)
+        await _reply(send, answer, request_id)
+
+    async def _pass_on(
+        self, scope: Scope, receive: Receive, send: Send, body: bytes, request_id: str
+    ) -> None:
+        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def replay() -> Message:
+            return next(messages, None) or await receive()
+
+        async def with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [self._allowing(scope, *each) for each in message.get("headers", ())]
+                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        scope.setdefault("state", {})["request_id"] = request_id
+        await self._inner(scope, replay, with_id)
+
+    def _allowing(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        """An Allow header that names the methods answered here, too."""
+        if name.lower() != b"allow":
+            return name, value
+        ours = [method.encode() for method, path in self._routes if path == scope["path"]]
+        return name, b", ".join([value, *ours])
+
+
+class _Gone(Exception):
+    """The client went away before its body was whole."""
+
+
+async def _read(scope: Scope, receive: Receive) -> bytes:
+    """The whole body. Raises Problem: 413 when it is too large, 400 when it does not come in time."""
+    path = scope["path"]
+    many = path == f"{_PLATFORM}/events/batch" or path.endswith("/connections")
+    most = _MOST_OF_MANY if many else _MOST
+    try:
+        async with asyncio.timeout(_BODY_WITHIN):
+            body, whole = await _receive(receive, most)
+            if len(body) <= most:
+                return body
+            if not whole:
+                await _receive(receive, _DROPPED)
+    except TimeoutError:
+        headers = {"Connection": "close"}
+        raise Problem(400, f"the body did not come within {_BODY_WITHIN} s", headers=headers) from None
+    raise Problem(413, f"the body is larger than {most >> 10:,} KiB", headers={"Connection": "close"})
+
+
+async def _receive(receive: Receive, most: int) -> tuple[bytes, bool]:
+    """Up to the end of the body, or just beyond `most`; and whether it came to its end."""
+    chunks, size = [], 0
+    while size <= most:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if not message.get("more_body", False):
+            return b"".join(chunks), True
+    return b"".join(chunks), False
+
+
+async def _reply(send: Send, answer: Answer, request_id: str) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(answer.body)).encode()),
+        (b"x-request-id", request_id.encode()),
+        *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})

@@ -1,0 +1,68 @@
+"""Request bodies and queries: read strictly, checked whole, every fault named."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import TypeVar
+
+import msgspec
+
+from adjourn import wirejson
+from adjourn.api.problems import Problem
+from adjourn.check import check
+from adjourn.errors import Fault, InputError
+
+__all__ = ["choice", "page", "read_body", "read_json"]
+
+S = TypeVar("S", bound=msgspec.Struct)
+E = TypeVar("E", bound=StrEnum)
+
+_DEFAULT_LIMIT = 50  # CONTRACTS 1.7, "Lists"
+_MOST = 100
+
+
+def read_json(body: bytes, content_type: str) -> object:
+    """Decoded JSON. Raises Problem (415) and JsonError."""
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+        raise Problem(415, f"send application/json, not {media_type}")
+    return wirejson.loads(body)
+
+
+def read_body(body: bytes, content_type: str, form: type[S]) -> S:
+    """A body of that form. Raises InputError with every fault."""
+    value = read_json(body, content_type)
+    if faults := check(form, value):
+        raise InputError("the body has faults", faults=faults)
+    return msgspec.convert(value, form)
+
+
+def page(query: Mapping[str, str]) -> tuple[int, int]:
+    """limit and offset. Raises InputError."""
+    return (
+        _whole(query, "limit", default=_DEFAULT_LIMIT, least=1, most=_MOST),
+        _whole(query, "offset", default=0, least=0, most=2**53),
+    )
+
+
+def choice(query: Mapping[str, str], name: str, kind: type[E]) -> E | None:
+    """One of an enumeration's values, or None where it is not asked for. Raises InputError."""
+    if name not in query:
+        return None
+    try:
+        return kind(query[name])
+    except ValueError:
+        raise _query_fault(name, f"must be one of {', '.join(kind)}") from None
+
+
+def _whole(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:
+    text = query.get(name)
+    if text is None:
+        return default
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 17 else -1
+    if not least <= value <= most:
+        raise _query_fault(name, f"must be a whole number from {least} to {most}")
+    return value
+
+
+def _query_fault(name: str, reason: str) -> InputError:
+    return InputError("the query has faults", faults=[Fault(f"?{name}", reason)])

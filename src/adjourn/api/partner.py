@@ -1,0 +1,123 @@
+"""The partner admin API, /v1/partner/admin: CONTRACTS 1.7. `request.user` is the caller's App."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Controller, Response, delete, get, post, put
+
+from adjourn.api.inputs import choice, page, read_body
+from adjourn.api.problems import Problem
+from adjourn.api.retrying import retry
+from adjourn.api.services import AnyRequest, Services, answer, json_answer
+from adjourn.api.shapes import app_shape, attempt_shape, delivery_shape, listing
+from adjourn.errors import Fault, InputError
+from adjourn.models import App, DeliveryState, Filter
+from adjourn.providers import PROVIDERS
+
+__all__ = ["WebhookDeliveries", "WebhookSettings"]
+
+_Events = Annotated[list[str], msgspec.Meta(max_length=1000)]
+
+
+class _Status(msgspec.Struct, frozen=True):
+    enabled: bool
+    pending_disposition: Literal["abandon", "deliver"] | None = None
+
+
+class _Filter(msgspec.Struct, frozen=True):
+    type: Literal["include", "exclude"]
+    events: _Events
+
+
+def _app(request: AnyRequest) -> App:
+    app: App = request.user
+    return app
+
+
+class WebhookSettings(Controller):
+    """The app itself, whether it gets webhooks, and which."""
+
+    path = "/"
+
+    @get("/app")
+    async def show(self, request: AnyRequest) -> Response[bytes]:
+        return answer(json_answer(app_shape(_app(request))))
+
+    @put(["/webhook-status", "/app/webhook-status"])
+    async def switch(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        form = read_body(await request.body(), request.headers.get("content-type", ""), _Status)
+        app = _app(request)
+        if form.enabled and not app.webhook_enabled and form.pending_disposition is None:
+            reason = "is required when re-enabling: abandon or deliver, for what waits"
+            fault = Fault("$.pending_disposition", reason)
+            raise InputError("what becomes of the backlog?", faults=[fault])
+        app = await services.partners.switch(
+            app.id, enabled=form.enabled, disposition=form.pending_disposition
+        )
+        return answer(json_answer(app_shape(app)))
+
+    @put(["/webhook-filter", "/app/webhook-filter"])
+    async def filter(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        form = read_body(await request.body(), request.headers.get("content-type", ""), _Filter)
+        wanted = _checked_filter(_app(request), form)
+        return await self._set_filter(request, services, wanted)
+
+    @delete(["/webhook-filter", "/app/webhook-filter"], status_code=200)
+    async def unfilter(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        return await self._set_filter(request, services, None)
+
+    async def _set_filter(
+        self, request: AnyRequest, services: Services, wanted: Filter | None
+    ) -> Response[bytes]:
+        app = await services.partners.change_app(
+            _app(request).id, lambda app: msgspec.structs.replace(app, webhook_filter=wanted)
+        )
+        return answer(json_answer(app_shape(app)))
+
+
+class WebhookDeliveries(Controller):
+    path = "/webhook-deliveries"
+
+    @get()
+    async def list_deliveries(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        app = _app(request)
+        limit, offset = page(request.query_params)
+        event_type = request.query_params.get("event_type")
+        found, total = await services.log.list_deliveries(
+            app.id,
+            state=choice(request.query_params, "status", DeliveryState),
+            event_type=PROVIDERS[app.provider].aliases.get(event_type or "", event_type),
+            limit=limit,
+            offset=offset,
+        )
+        items = [delivery_shape(each) for each in found]
+        return answer(json_answer(listing(items, total, (limit, offset), name="deliveries")))
+
+    @get("/{delivery_id:str}")
+    async def show(self, delivery_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+        delivery = await services.log.get_delivery(_app(request).id, delivery_id)
+        attempts = await services.log.list_attempts(delivery.id)
+        shape = {**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]}
+        return answer(json_answer(shape))
+
+    @post("/{delivery_id:str}/retry", status_code=200)
+    async def retry(self, delivery_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+        app_id = _app(request).id
+        return answer(await retry(services, request, f"app:{app_id}", (app_id, delivery_id)))
+
+
+def _checked_filter(app: App, form: _Filter) -> Filter:
+    """The filter with today's names, without the types that are always delivered. Raises Problem."""
+    provider = PROVIDERS[app.provider]
+    known = {each: provider.resolve(each) for each in form.events}
+    unknown = [each for each, event_type in known.items() if event_type is None]
+    if unknown:
+        problem = Problem(
+            400,
+            f"unknown event type: {', '.join(repr(each) for each in unknown[:10])}",
+            valid_event_types=[*provider.event_types],
+        )
+        problem.code = "validation_error"
+        raise problem
+    names = dict.fromkeys(each.name for each in known.values() if each is not None)
+    return Filter(form.type, tuple(each for each in names if each not in provider.always_delivered))

@@ -1,0 +1,342 @@
+"""The platform API, /v1/platform: for the meeting product itself."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+import msgspec
+from litestar import Controller, Response, delete, get, patch, post, put
+from msgspec import UNSET, Meta, UnsetType
+
+from adjourn.api.explain import explanation
+from adjourn.api.idempotency import Call, Keep
+from adjourn.api.inputs import choice, page, read_body
+from adjourn.api.problems import Answer
+from adjourn.api.retrying import retry
+from adjourn.api.services import AnyRequest, Services, answer, json_answer, request_id
+from adjourn.api.shapes import (
+    attempt_shape,
+    connection_shape,
+    delivery_shape,
+    event_type_shape,
+    listing,
+    platform_app_shape,
+    utc,
+)
+from adjourn.errors import Fault, InputError, NotFound
+from adjourn.models import (
+    App,
+    AppOptions,
+    AppStatus,
+    Connection,
+    ConnectionStatus,
+    DeliveryState,
+    SignatureProfile,
+)
+from adjourn.providers import PROVIDERS
+from adjourn.sending.partners import Keys, NewApp
+
+__all__ = ["Apps", "Connections", "Deliveries", "EventTypes", "Events"]
+
+_OTHERS = 1000  # apps that an event's explanation names beside those it considered
+
+_Id = Annotated[str, Meta(min_length=1, max_length=255)]
+_Text = Annotated[str, Meta(min_length=1, max_length=255)]
+_Long = Annotated[str, Meta(max_length=4000)]
+_Key = Annotated[str, Meta(min_length=1, max_length=500)]
+_DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
+_Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
+_Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
+_Profile = Literal["documented", "sdk"]
+
+
+class _Credentials(msgspec.Struct, frozen=True):
+    client_id: _Key | None = None
+    api_key: _Key | None = None
+    client_secret: _Key | None = None
+    webhook_secret: _Key | None = None
+
+
+class _CreateApp(msgspec.Struct, frozen=True):
+    name: _Text
+    company_name: _Text
+    primary_contact_email: _Email
+    webhook_url: _Url | None = None
+    description: _Long | None = None
+    slug: _Text | None = None
+    signature_profile: _Profile = "documented"
+    auto_disable: bool = True
+    ordered: bool = False
+    legacy_event_names: bool = False
+    provider: str = "contio"
+    id: _Id | None = None
+    created_at: _DateTime | None = None
+    credentials: _Credentials | None = None
+
+
+class _PatchApp(msgspec.Struct, frozen=True):
+    name: _Text | UnsetType = UNSET
+    company_name: _Text | UnsetType = UNSET
+    primary_contact_email: _Email | UnsetType = UNSET
+    webhook_url: _Url | UnsetType | None = UNSET
+    description: _Long | UnsetType | None = UNSET
+    slug: _Text | UnsetType | None = UNSET
+    status: Literal["active", "suspended", "inactive"] | UnsetType = UNSET
+    signature_profile: _Profile | UnsetType = UNSET
+    auto_disable: bool | UnsetType = UNSET
+    ordered: bool | UnsetType = UNSET
+    legacy_event_names: bool | UnsetType = UNSET
+
+
+class _Connect(msgspec.Struct, frozen=True):
+    email: _Email
+    id: _Id | None = None
+    oauth_scopes: list[_Text] | None = None
+
+
+class _ConnectOne(msgspec.Struct, frozen=True):
+    user_id: _Id
+    email: _Email
+    id: _Id | None = None
+    oauth_scopes: list[_Text] | None = None
+
+
+class _ConnectMany(msgspec.Struct, frozen=True):
+    connections: Annotated[list[_ConnectOne], Meta(max_length=10_000)]
+
+
+def _new_app(form: _CreateApp) -> NewApp:
+    if form.provider not in PROVIDERS:
+        fault = Fault("$.provider", f"must be one of {', '.join(PROVIDERS)}")
+        raise InputError("unknown provider", faults=[fault])
+    given = form.credentials or _Credentials()
+    keys = msgspec.structs.replace(
+        Keys.new(), **{name: key for name, key in msgspec.structs.asdict(given).items() if key is not None}
+    )
+    return NewApp(
+        name=form.name,
+        company_name=form.company_name,
+        primary_contact_email=form.primary_contact_email,
+        keys=keys,
+        id=form.id,
+        provider=form.provider,
+        description=form.description,
+        webhook_url=form.webhook_url,
+        slug=form.slug,
+        options=AppOptions(
+            signature_profile=SignatureProfile(form.signature_profile),
+            auto_disable=form.auto_disable,
+            ordered=form.ordered,
+            legacy_event_names=form.legacy_event_names,
+        ),
+        created_at=None if form.created_at is None else _moment(form.created_at, path="$.created_at"),
+    )
+
+
+def _moment(text: str, *, path: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError("out of range", faults=[Fault(path, "is out of range")]) from None
+    return moment
+
+
+def _patched(app: App, form: _PatchApp) -> App:
+    """The app with the fields given: absent ones stay, null clears."""
+    given = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
+    options = {name: given.pop(name) for name in AppOptions.__struct_fields__ if name in given}
+    if "signature_profile" in options:
+        options["signature_profile"] = SignatureProfile(options["signature_profile"])
+    if "status" in given:
+        given["status"] = AppStatus(given["status"])
+    return msgspec.structs.replace(app, **given, options=msgspec.structs.replace(app.options, **options))
+
+
+def _connection(app_id: str, user_id: str, form: _Connect | _ConnectOne, now: datetime) -> Connection:
+    return Connection(
+        id=form.id or "",  # none given: the store keeps the one it has, or makes one
+        app_id=app_id,
+        user_id=user_id,
+        user_email=form.email,
+        oauth_scopes=tuple(form.oauth_scopes or ()),
+        status=ConnectionStatus.ACTIVE,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def _content_type(request: AnyRequest) -> str:
+    return request.headers.get("content-type", "")
+
+
+class Apps(Controller):
+    path = "/apps"
+
+    @post()
+    async def create(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        body = await request.body()
+
+        async def work(keep: Keep) -> Answer:
+            new = _new_app(read_body(body, _content_type(request), _CreateApp))
+
+            def shown(app: App) -> Answer:
+                return json_answer({"app": platform_app_shape(app), "credentials": new.keys}, 201)
+
+            return shown(await services.partners.create_app(new, keep=lambda app: keep(shown(app))))
+
+        call = Call(
+            caller="platform",
+            method="POST",
+            path=request.scope["path"],
+            key=request.headers.get("idempotency-key"),
+            body=body,
+            request_id=request_id(request),
+            secret=True,
+        )
+        return answer(await services.idempotency.run(call, work))
+
+    @get()
+    async def list_apps(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        limit, offset = page(request.query_params)
+        status = choice(request.query_params, "status", AppStatus)
+        apps, total = await services.directory.list_apps(status=status, limit=limit, offset=offset)
+        return answer(json_answer(listing([platform_app_shape(app) for app in apps], total, (limit, offset))))
+
+    @get("/{app_id:str}")
+    async def show(self, app_id: str, services: Services) -> Response[bytes]:
+        return answer(json_answer(platform_app_shape(await services.apps.get(app_id))))
+
+    @patch("/{app_id:str}")
+    async def change(self, app_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+        form = read_body(await request.body(), _content_type(request), _PatchApp)
+        app = await services.partners.change_app(app_id, lambda app: _patched(app, form))
+        return answer(json_answer(platform_app_shape(app)))
+
+    @delete("/{app_id:str}", status_code=204)
+    async def remove(self, app_id: str, services: Services) -> None:
+        await services.partners.delete_app(app_id)
+
+
+class Connections(Controller):
+    path = "/apps/{app_id:str}/connections"
+
+    @get()
+    async def list_connections(self, app_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+        await services.apps.get(app_id)
+        limit, offset = page(request.query_params)
+        found, total = await services.directory.list_connections(
+            app_id,
+            user_id=request.query_params.get("user_id"),
+            status=choice(request.query_params, "status", ConnectionStatus),
+            limit=limit,
+            offset=offset,
+        )
+        return answer(
+            json_answer(listing([connection_shape(each) for each in found], total, (limit, offset)))
+        )
+
+    @put()
+    async def connect_many(self, app_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+        form = read_body(await request.body(), _content_type(request), _ConnectMany)
+        now = datetime.now(UTC)
+        created = await services.partners.connect(
+            app_id, [_connection(app_id, each.user_id, each, now) for each in form.connections]
+        )
+        return answer(json_answer({"created": sum(created), "updated": len(created) - sum(created)}))
+
+    @put("/{user_id:str}")
+    async def connect(
+        self, app_id: str, user_id: str, request: AnyRequest, services: Services
+    ) -> Response[bytes]:
+        form = read_body(await request.body(), _content_type(request), _Connect)
+        connection = _connection(app_id, user_id, form, datetime.now(UTC))
+        (created,) = await services.partners.connect(app_id, [connection])
+        stored = await services.directory.find_connection(app_id, user_id)
+        if stored is None:
+            raise NotFound("connection", user_id)
+        return answer(json_answer(connection_shape(stored), 201 if created else 200))
+
+    @delete("/{user_id:str}", status_code=204)
+    async def disconnect(self, app_id: str, user_id: str, services: Services) -> None:
+        await services.partners.disconnect(app_id, user_id)
+
+
+class Events(Controller):
+    """Reading what was published; publishing itself is api/publishing.py."""
+
+    path = "/events"
+
+    @get()
+    async def list_events(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        limit, offset = page(request.query_params)
+        event_type = request.query_params.get("event_type")
+        found, total = await services.log.list_publications(event_type=event_type, limit=limit, offset=offset)
+        items = [
+            {
+                "id": each.id,
+                "event_type": each.event_type,
+                "provider": each.provider,
+                "timestamp": each.timestamp,
+                "published_at": utc(each.at),
+                "envelopes": sum(1 for verdict in each.verdicts if verdict.event_id is not None),
+            }
+            for each in found
+        ]
+        return answer(json_answer(listing(items, total, (limit, offset))))
+
+    @get("/{key:str}")
+    async def show(self, key: str, services: Services) -> Response[bytes]:
+        published = await services.log.find_published(key, others=_OTHERS)
+        if published is None:
+            raise NotFound("event", key)
+        return answer(json_answer(explanation(published)))
+
+
+class Deliveries(Controller):
+    """Every app's deliveries, for the operator."""
+
+    path = "/deliveries"
+
+    @get()
+    async def list_deliveries(self, request: AnyRequest, services: Services) -> Response[bytes]:
+        limit, offset = page(request.query_params)
+        found, total = await services.log.list_deliveries(
+            request.query_params.get("app_id"),
+            state=choice(request.query_params, "status", DeliveryState),
+            event_type=request.query_params.get("event_type"),
+            limit=limit,
+            offset=offset,
+        )
+        items = [delivery_shape(each) for each in found]
+        return answer(json_answer(listing(items, total, (limit, offset), name="deliveries")))
+
+    @get("/{delivery_id:str}")
+    async def show(self, delivery_id: str, services: Services) -> Response[bytes]:
+        delivery = await services.log.get_delivery(None, delivery_id)
+        attempts = await services.log.list_attempts(delivery.id)
+        shape = {**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]}
+        return answer(json_answer(shape))
+
+    @post("/{delivery_id:str}/retry", status_code=200)
+    async def retry(self, delivery_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+        delivery = await services.log.get_delivery(None, delivery_id)
+        return answer(await retry(services, request, "platform", (delivery.app_id, delivery_id)))
+
+
+class EventTypes(Controller):
+    path = "/event-types"
+
+    @get()
+    async def list_types(self) -> Response[bytes]:
+        items = [
+            event_type_shape(provider, event_type, whole=False)
+            for provider in PROVIDERS.values()
+            for event_type in provider.event_types.values()
+        ]
+        return answer(json_answer({"items": items, "total": len(items)}))
+
+    @get("/{name:str}")
+    async def show(self, name: str) -> Response[bytes]:
+        for provider in PROVIDERS.values():
+            if (event_type := provider.resolve(name)) is not None:
+                return answer(json_answer(event_type_shape(provider, event_type, whole=True)))
+        raise NotFound("event type", name)

@@ -1,0 +1,51 @@
+"""What the routes work with, and how each of them answers."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from litestar import Request, Response
+
+from adjourn.api.idempotency import Idempotency
+from adjourn.api.problems import Answer, problem_answer
+from adjourn.sending.apps import AppCache
+from adjourn.sending.partners import Partners
+from adjourn.sending.retries import Retries
+from adjourn.storage.base import Directory, Log
+
+__all__ = ["AnyRequest", "Services", "answer", "handle_error", "json_answer", "request_id"]
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Services:
+    directory: Directory
+    log: Log
+    apps: AppCache
+    partners: Partners
+    retries: Retries
+    idempotency: Idempotency
+
+
+def json_answer(value: object, status: int = 200) -> Answer:
+    return Answer(status, msgspec.json.encode(value))
+
+
+def answer(reply: Answer) -> Response[bytes]:
+    """As the framework sends it."""
+    return Response(
+        content=reply.body,
+        status_code=reply.status,
+        headers=dict(reply.headers),
+        media_type="application/json",
+    )
+
+
+def request_id(request: AnyRequest) -> str:
+    return str(request.scope["state"]["request_id"])
+
+
+def handle_error(request: AnyRequest, exc: Exception) -> Response[bytes]:
+    """The framework's exception handler: every error in the documented form."""
+    return answer(problem_answer(exc, request_id(request)))

@@ -1,0 +1,136 @@
+"""The one composition root: settings in, a server out."""
+
+import random
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+
+import msgspec
+
+from adjourn.api.app import build_app
+from adjourn.api.auth import PartnerAuth, PlatformAuth
+from adjourn.api.front import Front
+from adjourn.api.idempotency import Idempotency
+from adjourn.api.publishing import Publishing
+from adjourn.api.services import Services
+from adjourn.config import Secret, Settings
+from adjourn.ids import Uuid7
+from adjourn.providers import PROVIDERS
+from adjourn.sending.addresses import AddressRule
+from adjourn.sending.apps import AppCache
+from adjourn.sending.lanes import Lanes, Limits
+from adjourn.sending.partners import Partners
+from adjourn.sending.policy import Policy
+from adjourn.sending.publisher import Publisher
+from adjourn.sending.retries import Retries
+from adjourn.sending.sender import AiohttpSender, Sender
+from adjourn.sending.worker import Worker
+from adjourn.storage.base import Directory, Store
+from adjourn.storage.sqlite import SqliteStore
+from adjourn.vault import Vault
+
+__all__ = ["Server", "open_server"]
+
+_GRACE = timedelta(seconds=10)  # for attempts in flight when the server is asked to stop
+_PLATFORM_KEY = "platform_key"  # the setting that keeps the digest of the key that was made
+
+
+@dataclass(frozen=True)
+class Server:
+    """Everything of one process. `made_key` is the platform key, if it was made just now."""
+
+    asgi: Front
+    store: Store
+    sender: Sender
+    worker: Worker
+    made_key: Secret | None
+
+    async def start(self) -> None:
+        await self.worker.start()
+
+    async def stop(self) -> None:
+        """Let what is in flight end, or give it back; then let go of the database."""
+        await self.worker.drain(_GRACE)
+        await self.sender.close()
+        await self.store.close()
+
+
+async def open_server(
+    settings: Settings, *, limits: Limits | None = None, on_step: Callable[[str], None] = lambda step: None
+) -> Server:
+    """Open the database and put a server together; `start` it then.
+
+    `on_step` watches the store's steps (storage/sqlite/database.py). Raises ConfigError.
+    """
+    path = settings.sqlite_path
+    vault = Vault(settings.secret_keys) if settings.secret_keys else Vault.beside(path)
+    store = await SqliteStore.open(path, vault, on_step=on_step)
+    try:
+        digest, made_key = await _platform_key(settings, store.directory)
+    except BaseException:
+        await store.close()
+        raise
+    return _assemble(settings, store, vault, digest, made_key, limits or Limits())
+
+
+def _assemble(
+    settings: Settings,
+    store: Store,
+    vault: Vault,
+    digest: bytes,
+    made_key: Secret | None,
+    limits: Limits,
+) -> Server:
+    ids = Uuid7()
+    apps = AppCache(store.directory)
+    sender = AiohttpSender(AddressRule(settings.allow_networks))
+    worker = Worker(
+        queue=store.queue,
+        apps=apps,
+        sender=sender,
+        policies=_policies(settings),
+        lanes=Lanes(limits),
+        ids=ids,
+        rng=random.Random(),  # noqa: S311 - jitter
+    )
+    publisher = Publisher(queue=store.queue, directory=store.directory, apps=apps, worker=worker, ids=ids)
+    idempotency = Idempotency(store.directory, vault)
+    services = Services(
+        directory=store.directory,
+        log=store.log,
+        apps=apps,
+        partners=Partners(
+            directory=store.directory, apps=apps, publisher=publisher, ids=ids, on_change=worker.poke
+        ),
+        retries=Retries(queue=store.queue, worker=worker),
+        idempotency=idempotency,
+    )
+    asgi = build_app(
+        services,
+        Publishing(publisher, idempotency),
+        platform_auth=PlatformAuth(digest),
+        partner_auth=PartnerAuth(store.directory, require_client_id=settings.require_client_id),
+        partner_rate_limit=settings.partner_rate_limit,
+        ids=ids,
+    )
+    return Server(asgi, store, sender, worker, made_key)
+
+
+def _policies(settings: Settings) -> dict[str, Policy]:
+    policies = {name: Policy(provider.retry_delays) for name, provider in PROVIDERS.items()}
+    if settings.retry_delays is not None:
+        policies["contio"] = msgspec.structs.replace(policies["contio"], retry_delays=settings.retry_delays)
+    return policies
+
+
+async def _platform_key(settings: Settings, directory: Directory) -> tuple[bytes, Secret | None]:
+    """The digest of the platform key: of the one given, or of the one made the first time."""
+    if settings.platform_key is not None:
+        return sha256(settings.platform_key.reveal().encode()).digest(), None
+    made = f"pk_{secrets.token_urlsafe(32)}"
+    if await directory.add_setting(_PLATFORM_KEY, sha256(made.encode()).digest()):
+        return sha256(made.encode()).digest(), Secret(made)
+    stored = await directory.find_setting(_PLATFORM_KEY)
+    return stored or b"", None
