@@ -41,6 +41,7 @@ async def serve(settings: Settings, *, on_ready: Ready) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # nothing here reads them, and anyone can send them
             timeout_graceful_shutdown=_REQUESTS_END_WITHIN,
             h11_max_incomplete_event_size=_HEADERS,
         )

@@ -4,7 +4,7 @@ Publishing is the one path that has to be quick, so it does not go through the f
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
 
 from adjourn.api.auth import PlatformAuth
@@ -13,8 +13,8 @@ from adjourn.ids import Uuid7
 
 __all__ = ["Front", "Incoming", "Route"]
 
-Scope = dict[str, Any]
-Message = dict[str, Any]
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Any, Any, Any], Awaitable[None]]
@@ -80,7 +80,7 @@ class Front:
     async def _pass_on(
         self, scope: Scope, receive: Receive, send: Send, body: bytes, request_id: str
     ) -> None:
-        messages = iter([{"type": "http.request", "body": body, "more_body": False}])
+        messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def replay() -> Message:
             return next(messages, None) or await receive()

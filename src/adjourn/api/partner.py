@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import Controller, Response, delete, get, post, put
+from litestar.params import FromPath
 
 from adjourn.api.inputs import choice, page, read_body
 from adjourn.api.problems import Problem
 from adjourn.api.retrying import retry
-from adjourn.api.services import AnyRequest, Services, answer, json_answer
+from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import app_shape, attempt_shape, delivery_shape, listing
 from adjourn.errors import Fault, InputError
 from adjourn.models import App, DeliveryState, Filter
@@ -44,7 +45,7 @@ class WebhookSettings(Controller):
         return answer(json_answer(app_shape(_app(request))))
 
     @put(["/webhook-status", "/app/webhook-status"])
-    async def switch(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def switch(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         form = read_body(await request.body(), request.headers.get("content-type", ""), _Status)
         app = _app(request)
         if form.enabled and not app.webhook_enabled and form.pending_disposition is None:
@@ -57,13 +58,13 @@ class WebhookSettings(Controller):
         return answer(json_answer(app_shape(app)))
 
     @put(["/webhook-filter", "/app/webhook-filter"])
-    async def filter(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def filter(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         form = read_body(await request.body(), request.headers.get("content-type", ""), _Filter)
         wanted = _checked_filter(_app(request), form)
         return await self._set_filter(request, services, wanted)
 
     @delete(["/webhook-filter", "/app/webhook-filter"], status_code=200)
-    async def unfilter(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def unfilter(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         return await self._set_filter(request, services, None)
 
     async def _set_filter(
@@ -79,7 +80,7 @@ class WebhookDeliveries(Controller):
     path = "/webhook-deliveries"
 
     @get()
-    async def list_deliveries(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def list_deliveries(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         app = _app(request)
         limit, offset = page(request.query_params)
         event_type = request.query_params.get("event_type")
@@ -94,14 +95,16 @@ class WebhookDeliveries(Controller):
         return answer(json_answer(listing(items, total, (limit, offset), name="deliveries")))
 
     @get("/{delivery_id:str}")
-    async def show(self, delivery_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def show(self, delivery_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
         delivery = await services.log.get_delivery(_app(request).id, delivery_id)
         attempts = await services.log.list_attempts(delivery.id)
         shape = {**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]}
         return answer(json_answer(shape))
 
     @post("/{delivery_id:str}/retry", status_code=200)
-    async def retry(self, delivery_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def retry(
+        self, delivery_id: FromPath[str], request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
         app_id = _app(request).id
         return answer(await retry(services, request, f"app:{app_id}", (app_id, delivery_id)))
 

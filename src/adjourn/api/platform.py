@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.params import FromPath
 from msgspec import UNSET, Meta, UnsetType
 
 from adjourn.api.explain import explanation
@@ -12,7 +13,7 @@ from adjourn.api.idempotency import Call, Keep
 from adjourn.api.inputs import choice, page, read_body
 from adjourn.api.problems import Answer
 from adjourn.api.retrying import retry
-from adjourn.api.services import AnyRequest, Services, answer, json_answer, request_id
+from adjourn.api.services import AnyRequest, Wired, answer, json_answer, request_id
 from adjourn.api.shapes import (
     attempt_shape,
     connection_shape,
@@ -172,7 +173,7 @@ class Apps(Controller):
     path = "/apps"
 
     @post()
-    async def create(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def create(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         body = await request.body()
 
         async def work(keep: Keep) -> Answer:
@@ -195,24 +196,24 @@ class Apps(Controller):
         return answer(await services.idempotency.run(call, work))
 
     @get()
-    async def list_apps(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def list_apps(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         limit, offset = page(request.query_params)
         status = choice(request.query_params, "status", AppStatus)
         apps, total = await services.directory.list_apps(status=status, limit=limit, offset=offset)
         return answer(json_answer(listing([platform_app_shape(app) for app in apps], total, (limit, offset))))
 
     @get("/{app_id:str}")
-    async def show(self, app_id: str, services: Services) -> Response[bytes]:
+    async def show(self, app_id: FromPath[str], services: Wired) -> Response[bytes]:
         return answer(json_answer(platform_app_shape(await services.apps.get(app_id))))
 
     @patch("/{app_id:str}")
-    async def change(self, app_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def change(self, app_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
         form = read_body(await request.body(), _content_type(request), _PatchApp)
         app = await services.partners.change_app(app_id, lambda app: _patched(app, form))
         return answer(json_answer(platform_app_shape(app)))
 
     @delete("/{app_id:str}", status_code=204)
-    async def remove(self, app_id: str, services: Services) -> None:
+    async def remove(self, app_id: FromPath[str], services: Wired) -> None:
         await services.partners.delete_app(app_id)
 
 
@@ -220,7 +221,9 @@ class Connections(Controller):
     path = "/apps/{app_id:str}/connections"
 
     @get()
-    async def list_connections(self, app_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def list_connections(
+        self, app_id: FromPath[str], request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
         await services.apps.get(app_id)
         limit, offset = page(request.query_params)
         found, total = await services.directory.list_connections(
@@ -235,7 +238,9 @@ class Connections(Controller):
         )
 
     @put()
-    async def connect_many(self, app_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def connect_many(
+        self, app_id: FromPath[str], request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
         form = read_body(await request.body(), _content_type(request), _ConnectMany)
         now = datetime.now(UTC)
         created = await services.partners.connect(
@@ -245,7 +250,7 @@ class Connections(Controller):
 
     @put("/{user_id:str}")
     async def connect(
-        self, app_id: str, user_id: str, request: AnyRequest, services: Services
+        self, app_id: FromPath[str], user_id: FromPath[str], request: AnyRequest, services: Wired
     ) -> Response[bytes]:
         form = read_body(await request.body(), _content_type(request), _Connect)
         connection = _connection(app_id, user_id, form, datetime.now(UTC))
@@ -256,7 +261,7 @@ class Connections(Controller):
         return answer(json_answer(connection_shape(stored), 201 if created else 200))
 
     @delete("/{user_id:str}", status_code=204)
-    async def disconnect(self, app_id: str, user_id: str, services: Services) -> None:
+    async def disconnect(self, app_id: FromPath[str], user_id: FromPath[str], services: Wired) -> None:
         await services.partners.disconnect(app_id, user_id)
 
 
@@ -266,7 +271,7 @@ class Events(Controller):
     path = "/events"
 
     @get()
-    async def list_events(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def list_events(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         limit, offset = page(request.query_params)
         event_type = request.query_params.get("event_type")
         found, total = await services.log.list_publications(event_type=event_type, limit=limit, offset=offset)
@@ -284,7 +289,7 @@ class Events(Controller):
         return answer(json_answer(listing(items, total, (limit, offset))))
 
     @get("/{key:str}")
-    async def show(self, key: str, services: Services) -> Response[bytes]:
+    async def show(self, key: FromPath[str], services: Wired) -> Response[bytes]:
         published = await services.log.find_published(key, others=_OTHERS)
         if published is None:
             raise NotFound("event", key)
@@ -297,7 +302,7 @@ class Deliveries(Controller):
     path = "/deliveries"
 
     @get()
-    async def list_deliveries(self, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def list_deliveries(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         limit, offset = page(request.query_params)
         found, total = await services.log.list_deliveries(
             request.query_params.get("app_id"),
@@ -310,14 +315,16 @@ class Deliveries(Controller):
         return answer(json_answer(listing(items, total, (limit, offset), name="deliveries")))
 
     @get("/{delivery_id:str}")
-    async def show(self, delivery_id: str, services: Services) -> Response[bytes]:
+    async def show(self, delivery_id: FromPath[str], services: Wired) -> Response[bytes]:
         delivery = await services.log.get_delivery(None, delivery_id)
         attempts = await services.log.list_attempts(delivery.id)
         shape = {**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]}
         return answer(json_answer(shape))
 
     @post("/{delivery_id:str}/retry", status_code=200)
-    async def retry(self, delivery_id: str, request: AnyRequest, services: Services) -> Response[bytes]:
+    async def retry(
+        self, delivery_id: FromPath[str], request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
         delivery = await services.log.get_delivery(None, delivery_id)
         return answer(await retry(services, request, "platform", (delivery.app_id, delivery_id)))
 
@@ -335,7 +342,7 @@ class EventTypes(Controller):
         return answer(json_answer({"items": items, "total": len(items)}))
 
     @get("/{name:str}")
-    async def show(self, name: str) -> Response[bytes]:
+    async def show(self, name: FromPath[str]) -> Response[bytes]:
         for provider in PROVIDERS.values():
             if (event_type := provider.resolve(name)) is not None:
                 return answer(json_answer(event_type_shape(provider, event_type, whole=True)))

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 from litestar import Request, Response
+from litestar.di import NamedDependency
 
 from adjourn.api.idempotency import Idempotency
 from adjourn.api.problems import Answer, problem_answer
@@ -13,7 +14,7 @@ from adjourn.sending.partners import Partners
 from adjourn.sending.retries import Retries
 from adjourn.storage.base import Directory, Log
 
-__all__ = ["AnyRequest", "Services", "answer", "handle_error", "json_answer", "request_id"]
+__all__ = ["AnyRequest", "Services", "Wired", "answer", "handle_error", "json_answer", "request_id"]
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -26,6 +27,10 @@ class Services:
     partners: Partners
     retries: Retries
     idempotency: Idempotency
+
+
+Wired = NamedDependency[Services]
+"""How a route asks for the services: a parameter `services: Wired`."""
 
 
 def json_answer(value: object, status: int = 200) -> Answer:

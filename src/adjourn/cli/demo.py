@@ -236,7 +236,8 @@ def _summary(console: Console, arrivals: _Arrivals) -> bool:
     table.add_row("refused at first, then retried", str(retried))
     if len(waits) > 1:
         cuts = statistics.quantiles(waits, n=100, method="inclusive")
-        table.add_row("from the 202 to arrival (0: no later)", f"p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms")
+        p50_p99 = f"p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms"
+        table.add_row("from the 202 to arrival (0: no later)", p50_p99)
     console.print(table)
     for line in arrivals.forged[:5]:
         console.print(f"[red]not verified:[/] {line}")

@@ -1,0 +1,199 @@
+"""Every wrong input ends in the documented error, on every route."""
+
+from typing import Any
+
+import pytest
+from tests.api.harness import Api, open_api, sample
+
+pytestmark = pytest.mark.anyio
+
+PLATFORM = [
+    ("GET", "/v1/platform/apps"),
+    ("POST", "/v1/platform/apps"),
+    ("GET", "/v1/platform/apps/x"),
+    ("PATCH", "/v1/platform/apps/x"),
+    ("DELETE", "/v1/platform/apps/x"),
+    ("GET", "/v1/platform/apps/x/connections"),
+    ("PUT", "/v1/platform/apps/x/connections"),
+    ("PUT", "/v1/platform/apps/x/connections/ana"),
+    ("DELETE", "/v1/platform/apps/x/connections/ana"),
+    ("POST", "/v1/platform/events"),
+    ("POST", "/v1/platform/events/batch"),
+    ("GET", "/v1/platform/events"),
+    ("GET", "/v1/platform/events/x"),
+    ("GET", "/v1/platform/deliveries"),
+    ("GET", "/v1/platform/deliveries/x"),
+    ("POST", "/v1/platform/deliveries/x/retry"),
+    ("GET", "/v1/platform/event-types"),
+    ("GET", "/v1/platform/event-types/meeting.completed"),
+]
+PARTNER = [
+    ("GET", "/v1/partner/admin/app"),
+    ("PUT", "/v1/partner/admin/webhook-status"),
+    ("PUT", "/v1/partner/admin/app/webhook-status"),
+    ("PUT", "/v1/partner/admin/webhook-filter"),
+    ("DELETE", "/v1/partner/admin/webhook-filter"),
+    ("GET", "/v1/partner/admin/webhook-deliveries"),
+    ("GET", "/v1/partner/admin/webhook-deliveries/x"),
+    ("POST", "/v1/partner/admin/webhook-deliveries/x/retry"),
+]
+WITH_BODY = [each for each in PLATFORM + PARTNER if each[0] in {"PUT", "PATCH"}] + [
+    ("POST", "/v1/platform/apps"),
+    ("POST", "/v1/platform/events"),
+    ("POST", "/v1/platform/events/batch"),
+]
+
+
+def check_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["code"] == code
+    assert problem["error"]
+    assert problem["message"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    return problem
+
+
+async def client_for(api: Api, path: str) -> Any:
+    return api.platform if "/platform/" in path else api.partner(await api.create_app())
+
+
+@pytest.mark.parametrize(("method", "path"), PLATFORM)
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic pk_test", "pk_test"])
+async def test_the_platform_api_needs_the_platform_key(
+    api: Api, method: str, path: str, authorization: str | None
+) -> None:
+    headers = {} if authorization is None else {"Authorization": authorization}
+    answer = await api.client(headers).request(method, path)
+    check_problem(answer, 401, "unauthorized")
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(("method", "path"), PARTNER)
+async def test_the_partner_api_needs_a_valid_key(api: Api, method: str, path: str) -> None:
+    keys = (await api.create_app())["credentials"]
+    other = (await api.create_app())["credentials"]
+    for headers in (
+        {},
+        {"X-API-Key": ""},
+        {"X-API-Key": "wrong"},
+        {"X-API-Key": keys["client_secret"]},
+        {"X-API-Key": keys["api_key"], "X-Client-ID": other["client_id"]},
+        {"X-API-Key": keys["api_key"], "X-Client-ID": ""},
+        {"Authorization": "Bearer pk_test"},
+    ):
+        check_problem(await api.client(headers).request(method, path), 401, "unauthorized")
+
+
+async def test_the_client_id_may_be_left_out(api: Api) -> None:
+    keys = (await api.create_app())["credentials"]
+    answer = await api.client({"X-API-Key": keys["api_key"]}).get("/v1/partner/admin/app")
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_BODY)
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[NaN]", b"[1e999]", b'"\\ud800"'])
+async def test_a_body_that_is_no_json_is_refused(api: Api, method: str, path: str, body: bytes) -> None:
+    client = await client_for(api, path)
+    answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    check_problem(answer, 400, "invalid_request_body")
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_BODY)
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', "1", "true", '{"surplus": 1}'])
+async def test_a_body_of_the_wrong_form_names_its_faults(api: Api, method: str, path: str, body: str) -> None:
+    client = await client_for(api, path)
+    answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
+    problem = check_problem(answer, 400, "validation_error")
+    assert problem["faults"]
+    assert all(fault["path"].startswith("$") and fault["reason"] for fault in problem["faults"])
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_BODY)
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
+async def test_another_content_type_is_refused(api: Api, method: str, path: str, media_type: str) -> None:
+    client = await client_for(api, path)
+    answer = await client.request(method, path, content=b"{}", headers={"Content-Type": media_type})
+    check_problem(answer, 415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(("method", "path"), WITH_BODY)
+async def test_a_body_that_is_too_large_is_refused(api: Api, method: str, path: str) -> None:
+    client = await client_for(api, path)
+    many = path.endswith(("/batch", "/connections"))
+    most = (8 << 20) if many else (256 << 10)
+    answer = await client.request(method, path, content=b" " * (most + 1))
+    check_problem(answer, 413, "payload_too_large")
+    answer = await client.request(method, path, content=b" " * most)
+    check_problem(answer, 400, "invalid_request_body")
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/platform/nothing", "/v1/platform/apps/a/b/c", "/v2/x"])
+async def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
+    check_problem(await api.platform.get(path), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/v1/platform/events", {"GET", "POST", "OPTIONS"}),
+        ("PUT", "/v1/platform/apps", {"GET", "POST", "OPTIONS"}),
+        ("POST", "/v1/platform/apps/x", {"GET", "PATCH", "DELETE", "OPTIONS"}),
+    ],
+)
+async def test_another_method_is_told_which_are_allowed(
+    api: Api, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = await api.platform.request(method, path)
+    check_problem(answer, 405, "method_not_allowed")
+    assert set(answer.headers["allow"].split(", ")) == allowed
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [each for each in PLATFORM if "/x" in each[1]],
+)
+async def test_what_does_not_exist_is_not_found(api: Api, method: str, path: str) -> None:
+    body: dict[str, Any] = {"email": "a@b.example"} if path.endswith("/ana") else {}
+    body = {"connections": []} if path.endswith("/connections") else body
+    json_body = body if method in {"PUT", "PATCH"} else None
+    check_problem(await api.platform.request(method, path, json=json_body), 404, "not_found")
+
+
+async def test_another_apps_delivery_is_not_found(api: Api) -> None:
+    one, other = await api.create_app(), await api.create_app()
+    await api.connect(one)
+    accepted = await api.publish(sample("meeting.completed"))
+    (delivery_id,) = accepted["events"][0]["delivery_ids"]
+    path = f"/v1/partner/admin/webhook-deliveries/{delivery_id}"
+    assert (await api.partner(one).get(path)).status_code == 200
+    check_problem(await api.partner(other).get(path), 404, "not_found")
+    check_problem(await api.partner(other).post(f"{path}/retry"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "query", ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=1.5", "limit=", "offset=-1", "offset=x"]
+)
+@pytest.mark.parametrize("path", ["/v1/platform/apps", "/v1/platform/deliveries", "/v1/platform/events"])
+async def test_a_page_out_of_bounds_names_the_parameter(api: Api, path: str, query: str) -> None:
+    problem = check_problem(await api.platform.get(f"{path}?{query}"), 400, "validation_error")
+    assert problem["faults"][0]["path"] == "?" + query.split("=")[0]
+
+
+async def test_an_unknown_status_names_those_there_are(api: Api) -> None:
+    partner = api.partner(await api.create_app())
+    answer = await partner.get("/v1/partner/admin/webhook-deliveries?status=lost")
+    problem = check_problem(answer, 400, "validation_error")
+    assert "pending, failed, delivered, abandoned" in problem["message"]
+
+
+async def test_a_partner_may_ask_so_often_a_minute(tmp_path: Any) -> None:
+    async with open_api(tmp_path, lambda received: 200, partner_rate_limit=3) as api:
+        one, other = await api.create_app(), await api.create_app()
+        for _ in range(3):
+            assert (await api.partner(one).get("/v1/partner/admin/app")).status_code == 200
+        answer = await api.partner(one).get("/v1/partner/admin/app")
+        check_problem(answer, 429, "rate_limit_exceeded")
+        assert 0 < int(answer.headers["retry-after"]) <= 60
+        assert (await api.partner(other).get("/v1/partner/admin/app")).status_code == 200
