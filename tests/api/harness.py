@@ -1,7 +1,8 @@
 """The whole HTTP surface in process, on a database of its own, with a real endpoint to deliver to."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from ipaddress import ip_network
@@ -32,8 +33,12 @@ class Api:
         self.endpoint = endpoint
         self.platform = self.client({"Authorization": f"Bearer {PLATFORM_KEY}"})
 
-    def client(self, headers: dict[str, str]) -> httpx.AsyncClient:
-        return httpx.AsyncClient(transport=self._transport, base_url="http://adjourn", headers=headers)
+    def client(self, headers: Mapping[str, str | bytes]) -> httpx.AsyncClient:
+        sent = {
+            name.encode(): value if isinstance(value, bytes) else value.encode()
+            for name, value in headers.items()
+        }
+        return httpx.AsyncClient(transport=self._transport, base_url="http://adjourn", headers=sent)
 
     async def create_app(self, **fields: Any) -> dict[str, Any]:
         body = {
@@ -70,6 +75,13 @@ class Api:
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["outcomes"]
         return found
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Until it holds, which what runs beside the test will see to."""
+    async with asyncio.timeout(10):
+        while not await holds():  # noqa: ASYNC110 - seen through the API alone: there is nothing to wait on
+            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
