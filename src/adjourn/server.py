@@ -9,9 +9,10 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from adjourn.api.app import build_app
 from adjourn.config import Secret, Settings
 from adjourn.errors import ConfigError
-from adjourn.wiring import open_server
+from adjourn.wiring import open_engine
 
 __all__ = ["serve"]
 
@@ -30,28 +31,29 @@ async def serve(settings: Settings, *, on_ready: Ready) -> None:
     _raise_open_files()
     listener = _listen(settings.host, settings.port)
     try:
-        server = await open_server(settings)
+        engine = await open_engine(settings)
     except BaseException:
         listener.close()
         raise
-    front = _Uvicorn(
+    http = _Uvicorn(
         uvicorn.Config(
-            server.asgi,
+            build_app(engine),
             lifespan="off",
             log_config=None,
             access_log=False,
+            ws="none",
             server_header=False,
             proxy_headers=False,  # nothing here reads them, and anyone can send them
             timeout_graceful_shutdown=_REQUESTS_END_WITHIN,
             h11_max_incomplete_event_size=_HEADERS,
         )
     )
-    await server.start()
+    await engine.start()
     try:
-        on_ready(_url(listener), server.made_key)
-        await front.serve(sockets=[listener])
+        on_ready(_url(listener), engine.made_key)
+        await http.serve(sockets=[listener])
     finally:
-        await server.stop()
+        await engine.stop()
 
 
 class _Uvicorn(uvicorn.Server):

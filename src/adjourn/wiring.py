@@ -1,4 +1,4 @@
-"""The one composition root: settings in, a server out."""
+"""The one composition root: settings in, an engine out. The APIs are built upon it."""
 
 import random
 import secrets
@@ -9,12 +9,6 @@ from hashlib import sha256
 
 import msgspec
 
-from adjourn.api.app import build_app
-from adjourn.api.auth import PartnerAuth, PlatformAuth
-from adjourn.api.front import Front
-from adjourn.api.idempotency import Idempotency
-from adjourn.api.publishing import Publishing
-from adjourn.api.services import Services
 from adjourn.config import Secret, Settings
 from adjourn.ids import Uuid7
 from adjourn.providers import PROVIDERS
@@ -31,20 +25,30 @@ from adjourn.storage.base import Directory, Store
 from adjourn.storage.sqlite import SqliteStore
 from adjourn.vault import Vault
 
-__all__ = ["Server", "open_server"]
+__all__ = ["Engine", "open_engine"]
 
-_GRACE = timedelta(seconds=10)  # for attempts in flight when the server is asked to stop
+_GRACE = timedelta(seconds=10)  # for attempts in flight when the engine is asked to stop
 _PLATFORM_KEY = "platform_key"  # the setting that keeps the digest of the key that was made
 
 
-@dataclass(frozen=True)
-class Server:
-    """Everything of one process. `made_key` is the platform key, if it was made just now."""
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """Everything of one process but its HTTP surface.
 
-    asgi: Front
+    `platform_digest` is the SHA-256 of the platform key, and `made_key` that key if it was made just now.
+    """
+
+    settings: Settings
+    vault: Vault
+    ids: Uuid7
     store: Store
+    apps: AppCache
     sender: Sender
     worker: Worker
+    publisher: Publisher
+    partners: Partners
+    retries: Retries
+    platform_digest: bytes
     made_key: Secret | None
 
     async def start(self) -> None:
@@ -57,10 +61,10 @@ class Server:
         await self.store.close()
 
 
-async def open_server(
+async def open_engine(
     settings: Settings, *, limits: Limits | None = None, on_step: Callable[[str], None] = lambda step: None
-) -> Server:
-    """Open the database and put a server together; `start` it then.
+) -> Engine:
+    """Open the database and put an engine together; `start` it then.
 
     `on_step` watches the store's steps (storage/sqlite/database.py). Raises ConfigError.
     """
@@ -72,17 +76,6 @@ async def open_server(
     except BaseException:
         await store.close()
         raise
-    return _assemble(settings, store, vault, digest, made_key, limits or Limits())
-
-
-def _assemble(
-    settings: Settings,
-    store: Store,
-    vault: Vault,
-    digest: bytes,
-    made_key: Secret | None,
-    limits: Limits,
-) -> Server:
     ids = Uuid7()
     apps = AppCache(store.directory)
     sender = AiohttpSender(AddressRule(settings.allow_networks))
@@ -91,31 +84,28 @@ def _assemble(
         apps=apps,
         sender=sender,
         policies=_policies(settings),
-        lanes=Lanes(limits),
+        lanes=Lanes(limits or Limits()),
         ids=ids,
         rng=random.Random(),  # noqa: S311 - jitter
     )
     publisher = Publisher(queue=store.queue, directory=store.directory, apps=apps, worker=worker, ids=ids)
-    idempotency = Idempotency(store.directory, vault)
-    services = Services(
-        directory=store.directory,
-        log=store.log,
-        apps=apps,
-        partners=Partners(
-            directory=store.directory, apps=apps, publisher=publisher, ids=ids, on_change=worker.poke
-        ),
-        retries=Retries(queue=store.queue, worker=worker),
-        idempotency=idempotency,
+    partners = Partners(
+        directory=store.directory, apps=apps, publisher=publisher, ids=ids, on_change=worker.poke
     )
-    asgi = build_app(
-        services,
-        Publishing(publisher, idempotency),
-        platform_auth=PlatformAuth(digest),
-        partner_auth=PartnerAuth(store.directory, require_client_id=settings.require_client_id),
-        partner_rate_limit=settings.partner_rate_limit,
+    return Engine(
+        settings=settings,
+        vault=vault,
         ids=ids,
+        store=store,
+        apps=apps,
+        sender=sender,
+        worker=worker,
+        publisher=publisher,
+        partners=partners,
+        retries=Retries(queue=store.queue, worker=worker),
+        platform_digest=digest,
+        made_key=made_key,
     )
-    return Server(asgi, store, sender, worker, made_key)
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:

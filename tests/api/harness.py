@@ -11,9 +11,10 @@ from typing import Any
 
 import httpx
 
+from adjourn.api.app import build_app
 from adjourn.config import Secret, Settings
 from adjourn.testing import LocalEndpoint, Received, local_endpoint
-from adjourn.wiring import open_server
+from adjourn.wiring import open_engine
 
 PLATFORM_KEY = "pk_test"
 EXAMPLES = Path(__file__).parent.parent / "examples" / "contio"
@@ -95,8 +96,8 @@ async def open_api(folder: Path, answer: Callable[[Received], int], **settings: 
     }
     async with AsyncExitStack() as stack:
         endpoint = await stack.enter_async_context(local_endpoint(answer))
-        server = await open_server(Settings(**given))
-        await server.start()
-        stack.push_async_callback(server.stop)
-        transport = httpx.ASGITransport(app=server.asgi, raise_app_exceptions=False)
+        engine = await open_engine(Settings(**given))
+        await engine.start()
+        stack.push_async_callback(engine.stop)
+        transport = httpx.ASGITransport(app=build_app(engine), raise_app_exceptions=False)
         yield Api(transport, endpoint)

@@ -10,10 +10,11 @@ from litestar.types import ASGIApp, Middleware
 from adjourn.api import partner, platform
 from adjourn.api.auth import PartnerAuth, PlatformAuth
 from adjourn.api.front import Front
+from adjourn.api.idempotency import Idempotency
 from adjourn.api.publishing import Publishing
 from adjourn.api.services import AnyRequest, Services, handle_error
 from adjourn.errors import AdjournError
-from adjourn.ids import Uuid7
+from adjourn.wiring import Engine
 
 __all__ = ["build_app"]
 
@@ -24,16 +25,20 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def build_app(
-    services: Services,
-    publishing: Publishing,
-    *,
-    platform_auth: PlatformAuth,
-    partner_auth: PartnerAuth,
-    partner_rate_limit: int,
-    ids: Uuid7,
-) -> Front:
-    """`partner_rate_limit`: requests a minute for each app; 0 for none."""
+def build_app(engine: Engine) -> Front:
+    """Every path of both APIs, over one engine."""
+    directory, settings = engine.store.directory, engine.settings
+    idempotency = Idempotency(directory, engine.vault)
+    publishing = Publishing(engine.publisher, idempotency)
+    partner_auth = PartnerAuth(directory, require_client_id=settings.require_client_id)
+    services = Services(
+        directory=directory,
+        log=engine.store.log,
+        apps=engine.apps,
+        partners=engine.partners,
+        retries=engine.retries,
+        idempotency=idempotency,
+    )
     platform_routes = Router(
         path="/v1/platform",
         route_handlers=[
@@ -47,7 +52,7 @@ def build_app(
     partner_routes = Router(
         path="/v1/partner/admin",
         route_handlers=[partner.WebhookSettings, partner.WebhookDeliveries],
-        middleware=_partner_middleware(partner_auth, partner_rate_limit),
+        middleware=_partner_middleware(partner_auth, settings.partner_rate_limit),
     )
     inner = Litestar(
         route_handlers=[healthz, platform_routes, partner_routes],
@@ -60,7 +65,7 @@ def build_app(
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
-    return Front(inner, platform=platform_auth, routes=routes, ids=ids)
+    return Front(inner, platform=PlatformAuth(engine.platform_digest), routes=routes, ids=engine.ids)
 
 
 def _partner_middleware(auth: PartnerAuth, rate_limit: int) -> Sequence[Middleware]:
