@@ -1,0 +1,124 @@
+"""`adjourn publish`: one event or a batch, from a file, standard input or the catalog's samples."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import typer
+
+from adjourn import wirejson
+from adjourn.cli.client import Exit, Failure
+from adjourn.cli.reading import read_file
+from adjourn.cli.screen import Column, Screen
+from adjourn.cli.session import Session, command
+from adjourn.errors import JsonError
+
+__all__ = ["register"]
+
+Json = dict[str, Any]
+
+
+def register(root: typer.Typer) -> None:
+    command(root, "publish")(publish)
+
+
+def publish(
+    session: Session,
+    file: Annotated[
+        str | None, typer.Argument(metavar="FILE", help="JSON; - is standard input.", show_default=False)
+    ] = None,
+    *,
+    sample: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="Publish the catalog's sample of this type.")
+    ] = None,
+    type_: Annotated[
+        str | None, typer.Option("--type", metavar="TYPE", help="FILE is the data of an event of this type.")
+    ] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(metavar="USER_ID", help="For this user; repeat for more.")
+    ] = None,
+    app: Annotated[
+        list[str] | None, typer.Option(metavar="APP_ID", help="For this app; repeat for more.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option(metavar="USER_ID", help="The user who did it.")] = None,
+    timestamp: Annotated[str | None, typer.Option(help="When it happened, RFC 3339; else now.")] = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Repeating the command with this key publishes nothing twice.")
+    ] = None,
+) -> None:
+    """Publish one event or a batch.
+
+    FILE holds a whole request ({"event_type": ..., "data": ..., "audience": ...}), a batch (an array of them
+    or {"events": ...}), or with --type only the data. --user, --app, --actor and --timestamp replace what it
+    says.
+    """
+    named: Json = {}
+    if user or app:
+        named["audience"] = {
+            **({"user_ids": user} if user else {}),
+            **({"partner_app_ids": app} if app else {}),
+        }
+    if actor is not None:
+        named["actor_user_id"] = actor
+    if timestamp is not None:
+        named["timestamp"] = timestamp
+    request = _with(_request(session, file, sample=sample, type_=type_), named)
+    if (sample or type_) and "audience" not in named:
+        raise Failure(Exit.WRONG, "say whom it is for: --user USER_ID or --app APP_ID")
+    path = ("events", "batch") if _is_batch(request) else ("events",)
+    reply = session.api.post(*path, body=request, idempotency_key=idempotency_key)
+    session.show(reply, lambda accepted: _show(session.screen, accepted))
+
+
+def _request(session: Session, file: str | None, *, sample: str | None, type_: str | None) -> Any:
+    """The request before the flags: an event, or `{"events": [...]}`."""
+    if sample is not None:
+        if file is not None or type_ is not None:
+            raise Failure(Exit.WRONG, "--sample takes neither FILE nor --type")
+        found = session.api.get("event-types", sample).value
+        return {"event_type": sample, "provider": found["provider"], "data": found["sample"]["data"]}
+    if file is None:
+        raise Failure(Exit.WRONG, "what is to be published? Give FILE, - (standard input) or --sample TYPE")
+    try:
+        value = wirejson.loads(read_file(file))
+    except JsonError as exc:
+        raise Failure(Exit.WRONG, f"{'standard input' if file == '-' else file}: {exc}") from exc
+    if type_ is not None:
+        return {"event_type": type_, "data": value}
+    return {"events": value} if isinstance(value, list) else value
+
+
+def _is_batch(request: Any) -> bool:
+    return isinstance(request, dict) and "events" in request and "event_type" not in request
+
+
+def _with(request: Any, named: Json) -> Any:
+    """What the flags say, in each event of the request. What is no event is left to the server to refuse."""
+    if _is_batch(request) and isinstance(request["events"], list):
+        return {**request, "events": [_with(event, named) for event in request["events"]]}
+    return {**request, **named} if isinstance(request, dict) else request
+
+
+def _show(screen: Screen, accepted: Mapping[str, Any]) -> None:
+    """One publication's answer has an id, a batch's only its `events`."""
+    for publication in [accepted] if "id" in accepted else accepted["events"]:
+        _show_publication(screen, publication)
+
+
+def _show_publication(screen: Screen, publication: Mapping[str, Any]) -> None:
+    key, envelopes = publication["id"], publication["events"]
+    screen.line(f"published {key}")
+    if not envelopes:
+        screen.line(f"nobody was reached; `adjourn events show {key}` says why")
+        return
+    columns = [
+        Column("Delivery", whole=True),
+        Column("App", whole=True),
+        Column("User", spare=True),
+        Column("Event", whole=True, spare=True),
+    ]
+    rows = [
+        (delivery_id, each["partner_app_id"], each.get("user_id"), each["event_id"])
+        for each in envelopes
+        for delivery_id in each["delivery_ids"]
+    ]
+    screen.table(columns, rows)

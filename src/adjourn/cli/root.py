@@ -1,0 +1,92 @@
+"""The command line: every group and command, and how it ends."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from adjourn import __version__
+from adjourn.cli import connections, publish, serve
+from adjourn.cli.apps import apps
+from adjourn.cli.apps_import import register as register_import
+from adjourn.cli.client import Exit
+from adjourn.cli.deliveries import deliveries
+from adjourn.cli.demo import demo
+from adjourn.cli.event_types import types
+from adjourn.cli.events import events
+from adjourn.cli.screen import Screen
+from adjourn.cli.session import Json, Key, Url, given_options
+from adjourn.errors import AdjournError, StorageError
+
+__all__ = ["run"]
+
+_INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
+
+_HELP = """Webhooks for meetings: send them, receive them, never lose one.
+
+`adjourn demo` shows it all, `adjourn serve` runs the server; the other commands ask a server that runs, which
+they find by ADJOURN_URL and ADJOURN_PLATFORM_KEY.
+
+**Exit codes**: 0, it is done; 1, the server refused it, or there is no such thing; 2, wrong usage or
+settings; 3, the server cannot be reached or cannot take it now, so try again; 130, ended by Ctrl-C.
+
+**Output**: results go to standard output, all else to standard error. With `--json` a result is the API's own
+JSON, and an error is `{"code", "error", "message", ...}` on standard error; wrong usage is told in words.
+"""
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        Screen().line(f"adjourn {__version__}")
+        raise typer.Exit
+
+
+def _options(
+    ctx: typer.Context,
+    *,
+    url: Url = None,
+    platform_key: Key = None,
+    as_json: Json = False,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version.", show_default=False
+        ),
+    ] = False,
+) -> None:
+    given_options(ctx, url=url, platform_key=platform_key, as_json=as_json)
+
+
+def _root() -> typer.Typer:
+    root = typer.Typer(
+        help=_HELP,
+        callback=_options,
+        no_args_is_help=True,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,  # it would show local variables, and so secrets
+    )
+    root.command("demo")(demo)
+    serve.register(root)
+    publish.register(root)
+    connections.register(root)
+    register_import(apps)
+    root.add_typer(apps, name="apps")
+    root.add_typer(connections.connections, name="connections")
+    root.add_typer(events, name="events")
+    root.add_typer(deliveries, name="deliveries")
+    root.add_typer(types, name="types")
+    return root
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command and return its exit code. It never raises for what a user can bring about."""
+    try:
+        typer.main.get_command(_root()).main(args=list(argv), prog_name="adjourn")
+    except SystemExit as exc:
+        return int(exc.code or Exit.DONE)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except AdjournError as exc:
+        Screen().note(f"error: {exc}", style="red")
+        return Exit.UNREACHABLE if isinstance(exc, StorageError) else Exit.WRONG
+    return Exit.DONE

@@ -1,0 +1,142 @@
+"""How a client command is made: its options for the connection and --json, the API and the screen.
+
+The options may stand anywhere: `adjourn --url U apps list`, `adjourn apps list --url U`. The last one counts.
+"""
+
+import inspect
+import os
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from adjourn.cli.client import Api, Exit, Failure, Reply
+from adjourn.cli.screen import Screen
+from adjourn.config import Secret
+from adjourn.errors import AdjournError
+
+__all__ = ["Json", "Key", "Limit", "Offset", "Session", "Url", "command", "given_options", "group"]
+
+_DEFAULT_URL = "http://127.0.0.1:8080"
+_PANEL = "Connection and output"
+
+Url = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Where the server is; else ADJOURN_URL, else {_DEFAULT_URL}.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(
+        help="The platform key; else ADJOURN_PLATFORM_KEY, which other users of the machine do not see.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+Json = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="Print the API's own JSON and nothing else; errors are JSON too, on standard error.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+
+Limit = Annotated[int, typer.Option(min=1, max=100, help="How many to show.")]
+Offset = Annotated[int, typer.Option(min=0, help="How many to skip.")]
+
+
+class _Given(msgspec.Struct, frozen=True):
+    """What the options said so far, from left to right."""
+
+    url: str | None = None
+    platform_key: str | None = None
+    as_json: bool = False
+
+    def then(self, url: str | None, platform_key: str | None, as_json: bool) -> "_Given":
+        return _Given(
+            self.url if url is None else url,
+            self.platform_key if platform_key is None else platform_key,
+            self.as_json or as_json,
+        )
+
+
+class Session:
+    """One run of a client command."""
+
+    def __init__(self, given: _Given, screen: Screen) -> None:
+        key = given.platform_key or os.environ.get("ADJOURN_PLATFORM_KEY", "")
+        if not key:
+            raise Failure(
+                Exit.WRONG,
+                "no platform key: set ADJOURN_PLATFORM_KEY to the key that `adjourn serve` showed when it "
+                "first started (or give --platform-key)",
+            )
+        self.screen = screen
+        self.as_json = given.as_json
+        self.api = Api(given.url or os.environ.get("ADJOURN_URL") or _DEFAULT_URL, Secret(key))
+
+    def show(self, reply: Reply, human: Callable[[Any], None]) -> None:
+        """The answer: its JSON as it came, or what `human` makes of it."""
+        if not self.as_json:
+            human(reply.value)
+        elif reply.body:
+            self.screen.raw(reply.body)
+
+
+def given_options(
+    ctx: typer.Context, *, url: Url = None, platform_key: Key = None, as_json: Json = False
+) -> None:
+    before: _Given = ctx.obj or _Given()
+    ctx.obj = before.then(url, platform_key, as_json)
+
+
+def group(about: str) -> typer.Typer:
+    """A group of client commands."""
+    return typer.Typer(help=about, callback=given_options, no_args_is_help=True)
+
+
+def command(
+    group: typer.Typer, name: str
+) -> Callable[[Callable[..., Exit | None]], Callable[..., Exit | None]]:
+    """Make a client command of a function whose first parameter is the Session.
+
+    Its other parameters are the command's; the connection's are added here. It returns its exit code,
+    None for 0, and may raise AdjournError.
+    """
+
+    def decorate(body: Callable[..., Exit | None]) -> Callable[..., Exit | None]:
+        def run(ctx: typer.Context, **options: Any) -> None:
+            names = ("url", "platform_key", "as_json")
+            given = (ctx.obj or _Given()).then(*(options.pop(each) for each in names))
+            raise typer.Exit(_run(given, lambda session: body(session, **options)))
+
+        _, *own = inspect.signature(body, eval_str=True).parameters.values()
+        context, *shared = inspect.signature(given_options).parameters.values()
+        parameters = [context, *own, *shared]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        group.command(name, help=inspect.getdoc(body))(run)
+        return body
+
+    return decorate
+
+
+def _run(given: _Given, body: Callable[[Session], Exit | None]) -> Exit:
+    screen = Screen()
+    try:
+        session = Session(given, screen)
+        with session.api:
+            return body(session) or Exit.DONE
+    except AdjournError as exc:
+        failure = exc if isinstance(exc, Failure) else Failure(Exit.WRONG, str(exc))
+        if given.as_json:
+            screen.err.file.write(failure.json.decode() + "\n")
+        else:
+            screen.failure(failure)
+        return failure.exit_code
