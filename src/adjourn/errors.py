@@ -87,9 +87,13 @@ class NotFound(AdjournError):
 
 
 class Conflict(AdjournError):
-    """It exists already, or its state forbids what was asked."""
+    """It exists already, or its state forbids what was asked. `faults` names the field that is taken."""
 
     code = "conflict"
+
+    def __init__(self, message: str, *, faults: Sequence[Fault] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
 
 
 class VerificationError(AdjournError):

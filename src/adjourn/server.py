@@ -49,6 +49,7 @@ async def serve(settings: Settings, *, on_ready: Ready) -> None:
         )
     )
     await engine.start()
+    http.heed_signals()  # before anybody is told that it listens
     try:
         on_ready(_url(listener), engine.made_key)
         await http.serve(sockets=[listener])
@@ -59,15 +60,18 @@ async def serve(settings: Settings, *, on_ready: Ready) -> None:
 class _Uvicorn(uvicorn.Server):
     """uvicorn raises the signal again once it has stopped; ours has work left to do then."""
 
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
+    def heed_signals(self) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.handle_exit, number, None)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         yield
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    listener = None
     try:
         family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, proto)
@@ -75,6 +79,8 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.bind(address)
         listener.listen(_BACKLOG)
     except OSError as exc:
+        if listener is not None:
+            listener.close()
         raise ConfigError(f"cannot listen on {host} port {port}: {exc.strerror}") from exc
     return listener
 

@@ -66,6 +66,28 @@ async def test_what_identifies_an_app_is_its_own(api: Api, taken: str) -> None:
     answer = await api.platform.post("/v1/platform/apps", json=body)
     assert answer.status_code == 409
     assert answer.json()["code"] == "conflict"
+    (fault,) = answer.json()["faults"]
+    assert fault["path"] == ("$.id" if taken == "id" else f"$.credentials.{taken}")
+
+
+async def test_a_partner_keeps_its_status_and_filter_when_it_is_brought_along(api: Api) -> None:
+    wanted = {"type": "exclude", "events": ["meeting.created"]}
+    created = await api.create_app(webhook_filter=wanted, webhook_enabled=False, status="inactive")
+    shown = (await api.partner(created).get("/v1/partner/admin/app")).json()
+    assert (shown["webhook_filter"], shown["webhook_enabled"], shown["status"]) == (wanted, False, "inactive")
+
+
+async def test_ids_with_a_slash_are_addressed_as_any_other(api: Api) -> None:
+    created = await api.create_app(id="partner/7")
+    path = "/v1/platform/apps/partner%2F7"
+    assert (await api.platform.get(path)).json()["id"] == "partner/7"
+    user = "https%3A%2F%2Fidp.example%2Fusers%2F1"
+    answer = await api.platform.put(f"{path}/connections/{user}", json={"email": "ana@example.com"})
+    assert (answer.status_code, answer.json()["user_id"]) == (201, "https://idp.example/users/1")
+    body = {**sample("meeting.created"), "audience": {"user_ids": ["https://idp.example/users/1"]}}
+    assert (await api.publish(body))["events"][0]["partner_app_id"] == created["app"]["id"]
+    assert (await api.platform.delete(f"{path}/connections/{user}")).status_code == 204
+    assert (await api.platform.get("/v1/platform/apps/a%2Fb%2Fc")).status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from litestar import Litestar, Router, get
 from litestar.di import Provide
 from litestar.middleware.rate_limit import RateLimitConfig
-from litestar.types import ASGIApp, Middleware
+from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
 from adjourn.api import partner, platform
 from adjourn.api.auth import PartnerAuth, PlatformAuth
-from adjourn.api.front import Front
+from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
 from adjourn.api.publishing import Publishing
 from adjourn.api.services import AnyRequest, Services, handle_error
@@ -60,12 +60,21 @@ def build_app(engine: Engine) -> Front:
         exception_handlers={AdjournError: handle_error, Exception: handle_error},
         openapi_config=None,
         logging_config=None,
+        middleware=[_unescape_parameters],
     )
     routes = {
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
     return Front(inner, platform=PlatformAuth(engine.platform_digest), routes=routes, ids=engine.ids)
+
+
+def _unescape_parameters(app: ASGIApp) -> ASGIApp:
+    async def unescape(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["path_params"] = {name: unescaped(str(value)) for name, value in scope["path_params"].items()}
+        await app(scope, receive, send)
+
+    return unescape
 
 
 def _partner_middleware(auth: PartnerAuth, rate_limit: int) -> Sequence[Middleware]:

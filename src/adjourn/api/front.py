@@ -6,12 +6,13 @@ Publishing is the one path that has to be quick, so it does not go through the f
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import unquote
 
 from adjourn.api.auth import PlatformAuth
 from adjourn.api.problems import Answer, Problem, problem_answer
 from adjourn.ids import Uuid7
 
-__all__ = ["Front", "Incoming", "Route"]
+__all__ = ["Front", "Incoming", "Route", "unescaped"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -24,6 +25,7 @@ _MOST_OF_MANY = 8 << 20  # bytes of a body that carries many events or connectio
 _DROPPED = 1 << 20  # bytes read beyond that, so that the client gets to see the answer
 _BODY_WITHIN = 30  # seconds
 _PLATFORM = "/v1/platform"
+_SLASH = "\udc2f"  # stands for one within a segment: a lone surrogate, which no decoded path can hold
 
 
 class Incoming:
@@ -92,6 +94,7 @@ class Front:
             await send(message)
 
         scope.setdefault("state", {})["request_id"] = request_id
+        scope["path"] = _routable(scope)
         await self._inner(scope, replay, with_id)
 
     def _allowing(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -100,6 +103,20 @@ class Front:
             return name, value
         ours = [method.encode() for method, path in self._routes if path == scope["path"]]
         return name, b", ".join([value, *ours])
+
+
+def unescaped(parameter: str) -> str:
+    """A path parameter as it was meant: a user's id may have a slash, which came as %2F."""
+    return parameter.replace(_SLASH, "/")
+
+
+def _routable(scope: Scope) -> str:
+    """The path, its slashes only those between segments."""
+    raw = scope.get("raw_path") or b""
+    if b"%2f" not in raw.lower():
+        return str(scope["path"])
+    segments = raw.partition(b"?")[0].decode("latin-1").split("/")
+    return "/".join(unquote(segment).replace("/", _SLASH) for segment in segments)
 
 
 class _Gone(Exception):

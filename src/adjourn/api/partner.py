@@ -1,13 +1,13 @@
 """The partner admin API, /v1/partner/admin: CONTRACTS 1.7. `request.user` is the caller's App."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath
 
+from adjourn.api.filters import FilterBody, read_filter
 from adjourn.api.inputs import choice, page, read_body
-from adjourn.api.problems import Problem
 from adjourn.api.retrying import retry
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import app_shape, attempt_shape, delivery_shape, listing
@@ -17,17 +17,10 @@ from adjourn.providers import PROVIDERS
 
 __all__ = ["WebhookDeliveries", "WebhookSettings"]
 
-_Events = Annotated[list[str], msgspec.Meta(max_length=1000)]
-
 
 class _Status(msgspec.Struct, frozen=True):
     enabled: bool
     pending_disposition: Literal["abandon", "deliver"] | None = None
-
-
-class _Filter(msgspec.Struct, frozen=True):
-    type: Literal["include", "exclude"]
-    events: _Events
 
 
 def _app(request: AnyRequest) -> App:
@@ -59,8 +52,8 @@ class WebhookSettings(Controller):
 
     @put(["/webhook-filter", "/app/webhook-filter"])
     async def filter(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = read_body(await request.body(), request.headers.get("content-type", ""), _Filter)
-        wanted = _checked_filter(_app(request), form)
+        form = read_body(await request.body(), request.headers.get("content-type", ""), FilterBody)
+        wanted = read_filter(form, PROVIDERS[_app(request).provider])
         return await self._set_filter(request, services, wanted)
 
     @delete(["/webhook-filter", "/app/webhook-filter"], status_code=200)
@@ -107,20 +100,3 @@ class WebhookDeliveries(Controller):
     ) -> Response[bytes]:
         app_id = _app(request).id
         return answer(await retry(services, request, f"app:{app_id}", (app_id, delivery_id)))
-
-
-def _checked_filter(app: App, form: _Filter) -> Filter:
-    """The filter with today's names, without the types that are always delivered. Raises Problem."""
-    provider = PROVIDERS[app.provider]
-    known = {each: provider.resolve(each) for each in form.events}
-    unknown = [each for each, event_type in known.items() if event_type is None]
-    if unknown:
-        problem = Problem(
-            400,
-            f"unknown event type: {', '.join(repr(each) for each in unknown[:10])}",
-            valid_event_types=[*provider.event_types],
-        )
-        problem.code = "validation_error"
-        raise problem
-    names = dict.fromkeys(each.name for each in known.values() if each is not None)
-    return Filter(form.type, tuple(each for each in names if each not in provider.always_delivered))

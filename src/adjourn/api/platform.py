@@ -9,6 +9,7 @@ from litestar.params import FromPath
 from msgspec import UNSET, Meta, UnsetType
 
 from adjourn.api.explain import explanation
+from adjourn.api.filters import FilterBody, read_filter
 from adjourn.api.idempotency import Call, Keep
 from adjourn.api.inputs import choice, page, read_body
 from adjourn.api.problems import Answer
@@ -48,6 +49,7 @@ _DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
 _Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 _Profile = Literal["documented", "sdk"]
+_Status = Literal["active", "suspended", "inactive"]
 
 
 class _Credentials(msgspec.Struct, frozen=True):
@@ -69,6 +71,9 @@ class _CreateApp(msgspec.Struct, frozen=True):
     ordered: bool = False
     legacy_event_names: bool = False
     provider: str = "contio"
+    status: _Status = "active"
+    webhook_enabled: bool = True
+    webhook_filter: FilterBody | None = None
     id: _Id | None = None
     created_at: _DateTime | None = None
     credentials: _Credentials | None = None
@@ -81,7 +86,7 @@ class _PatchApp(msgspec.Struct, frozen=True):
     webhook_url: _Url | UnsetType | None = UNSET
     description: _Long | UnsetType | None = UNSET
     slug: _Text | UnsetType | None = UNSET
-    status: Literal["active", "suspended", "inactive"] | UnsetType = UNSET
+    status: _Status | UnsetType = UNSET
     signature_profile: _Profile | UnsetType = UNSET
     auto_disable: bool | UnsetType = UNSET
     ordered: bool | UnsetType = UNSET
@@ -129,6 +134,11 @@ def _new_app(form: _CreateApp) -> NewApp:
             ordered=form.ordered,
             legacy_event_names=form.legacy_event_names,
         ),
+        status=AppStatus(form.status),
+        webhook_enabled=form.webhook_enabled,
+        webhook_filter=None
+        if form.webhook_filter is None
+        else read_filter(form.webhook_filter, PROVIDERS[form.provider]),
         created_at=None if form.created_at is None else _moment(form.created_at, path="$.created_at"),
     )
 

@@ -7,7 +7,7 @@ import msgspec
 from litestar.exceptions import HTTPException
 
 from adjourn import errors
-from adjourn.errors import AdjournError, Fault, InputError
+from adjourn.errors import AdjournError, Conflict, Fault, InputError
 
 __all__ = ["Answer", "Problem", "Unauthorized", "as_problem", "problem_answer"]
 
@@ -99,6 +99,8 @@ def _status(exc: AdjournError) -> int | None:
 def _from_tree(exc: AdjournError, status: int) -> Problem:
     text = str(exc)
     more: dict[str, object] = {}
+    if isinstance(exc, Conflict) and exc.faults:
+        more["faults"] = exc.faults
     if isinstance(exc, InputError) and exc.faults:
         text = "; ".join(_in_words(fault) for fault in exc.faults)
         more["faults"] = exc.faults

@@ -13,7 +13,7 @@ import msgspec
 from adjourn.config import Secret
 from adjourn.errors import NotFound
 from adjourn.ids import Uuid7
-from adjourn.models import App, AppOptions, AppStatus, Audience, Connection, ConnectionStatus
+from adjourn.models import App, AppOptions, AppStatus, Audience, Connection, ConnectionStatus, Filter
 from adjourn.providers import PROVIDERS
 from adjourn.sending.apps import AppCache
 from adjourn.sending.publisher import Publisher
@@ -61,6 +61,9 @@ class NewApp(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     webhook_url: str | None = None
     slug: str | None = None
+    status: AppStatus = AppStatus.ACTIVE
+    webhook_enabled: bool = True
+    webhook_filter: Filter | None = None
     options: AppOptions = AppOptions()
     created_at: datetime | None = None
 
@@ -98,9 +101,9 @@ class Partners:
             client_id=new.keys.client_id,
             primary_contact_email=new.primary_contact_email,
             webhook_url=new.webhook_url,
-            webhook_enabled=True,
-            webhook_filter=None,
-            status=AppStatus.ACTIVE,
+            webhook_enabled=new.webhook_enabled,
+            webhook_filter=new.webhook_filter,
+            status=new.status,
             slug=new.slug,
             options=new.options,
             webhook_secret=Secret(new.keys.webhook_secret),
@@ -116,11 +119,14 @@ class Partners:
         return app
 
     async def change_app(self, app_id: str, change: Callable[[App], App], *, discard: bool = False) -> App:
-        """Apply `change` to the app as it is now. Raises NotFound, and whatever `change` raises."""
+        """Apply `change` to the app as it is now; where it changes nothing, nothing is done.
+
+        `discard`: what waits is abandoned with the change. Raises NotFound, and whatever `change` raises.
+        """
         while True:
             app = await self._apps.get(app_id)
             changed = change(app)
-            if changed == app and not discard:
+            if changed == app:
                 return app
             try:
                 saved = await self._directory.save_app(changed, discard=discard)
@@ -137,9 +143,7 @@ class Partners:
         def change(app: App) -> App:
             return msgspec.structs.replace(app, webhook_enabled=enabled)
 
-        app = await self._apps.get(app_id)
-        discard = enabled and not app.webhook_enabled and disposition == "abandon"
-        return await self.change_app(app_id, change, discard=discard)
+        return await self.change_app(app_id, change, discard=enabled and disposition == "abandon")
 
     async def delete_app(self, app_id: str) -> None:
         """Raises NotFound."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from adjourn.errors import Conflict, NotFound
+from adjourn.errors import Conflict, Fault, NotFound
 from adjourn.models import App, AppStatus, Connection, ConnectionStatus
 from adjourn.storage.base import AnswerExists, Credentials, KeptAnswer, StaleApps
 from adjourn.storage.sqlite.database import Database
@@ -99,9 +99,9 @@ class SqliteDirectory:
         def run(connection: sqlite3.Connection) -> None:
             for column, value in (("client_id", app.client_id), ("api_key_hash", credentials.api_key_hash)):
                 if connection.execute(f"SELECT 1 FROM app WHERE {column} = ?", (value,)).fetchone():  # noqa: S608
-                    raise Conflict(f"another app has this {column.removesuffix('_hash')}")
+                    raise _taken(f"$.credentials.{column.removesuffix('_hash')}")
             if not connection.execute(_ADD_APP, row).rowcount:
-                raise Conflict(f"an app with id {app.id!r} exists")
+                raise _taken("$.id")
             if answer is not None:
                 insert_answer(connection, answer)
 
@@ -247,6 +247,10 @@ class SqliteDirectory:
             return connection.execute(sql, (*values, *bounds)).fetchall(), total
 
         return await self._database.read(run)
+
+
+def _taken(path: str) -> Conflict:
+    return Conflict(f"{path}: is another app's", faults=[Fault(path, "is another app's")])
 
 
 def _put_connection(connection: sqlite3.Connection, new: Connection, new_id: Callable[[], str]) -> bool:
