@@ -28,12 +28,15 @@ class Uuid7:
         self._last = 0
 
     def __call__(self) -> str:
-        self._last = max(self._last + 1, self._now_ms() << 12)
-        return self._text(self._last, self._bits(62))
+        return self._text(self._next(), self._bits(62))
 
     def floor(self) -> str:
-        """An id below every id still to come, and not below any given before."""
-        return self._text(max(self._last + 1, self._now_ms() << 12), 0)
+        """An id below every id still to come, and above every id given before."""
+        return self._text(self._next(), 0)
+
+    def _next(self) -> int:
+        self._last = max(self._last + 1, self._now_ms() << 12)
+        return self._last
 
     @staticmethod
     def _text(count: int, noise: int) -> str:

@@ -3,8 +3,10 @@
 The server's part; a receiver needs none of it.
 """
 
+import contextlib
 import hashlib
 import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,18 +40,20 @@ class Vault:
 
     @classmethod
     def beside(cls, database: Path) -> "Vault":
-        """The vault whose key lies in `<database>.key`, mode 0600; made there the first time."""
+        """The vault whose key lies in `<database>.key`, mode 0600; made there the first time.
+
+        Raises ConfigError when that file cannot be made or read.
+        """
         path = database.with_name(database.name + ".key")
         try:
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
-                file.write(Fernet.generate_key())
-                file.flush()
-                os.fsync(file.fileno())
-        except FileExistsError:
-            pass
-        except OSError as exc:
-            raise ConfigError(f"cannot write the key file {path}: {exc.strerror}") from exc
-        return cls([Secret(path.read_text().strip())])
+            if not path.exists():
+                _write_once(path, Fernet.generate_key())
+            key = path.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ConfigError(f"cannot use the key file {path}: {exc}") from exc
+        if not key:
+            raise ConfigError(f"the key file {path} is empty: restore it from where you keep its copy")
+        return cls([Secret(key)])
 
     def seal(self, plain: bytes) -> bytes:
         return self._fernet.encrypt(plain)
@@ -62,3 +66,18 @@ class Vault:
             raise ConfigError(
                 "ADJOURN_SECRET_KEY does not open this database's secrets: add the key they were sealed with"
             ) from exc
+
+
+def _write_once(path: Path, content: bytes) -> None:
+    """Make the file whole or not at all, for its owner alone; one that is there by then stays."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.unlink(draft)

@@ -164,9 +164,10 @@ class Queue(Protocol):
     """The moves of deliveries. `worker` is an id that its process made at start."""
 
     async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
-        """Enter or renew a worker: it is alive until now + lease.
+        """Enter or renew a worker: it is alive until now + lease, that moment included.
 
         `floor`: it owns no unfinished delivery below this id that was claimed as it was published.
+        One that takes something while it is not enlisted counts as entered with a lease that is over.
         """
 
     async def now(self) -> datetime:
@@ -209,7 +210,8 @@ class Queue(Protocol):
     ) -> RetryAsked:
         """Schedule one extra attempt now, in any state.
 
-        Nothing is scheduled while an attempt is under way or due, or within `quiet` of the last ask.
+        Nothing is scheduled while an attempt is under way or due, or within `quiet` of the last ask
+        that scheduled one, its last moment included.
         `keep` renders the answer to be kept in the same commit. Raises NotFound and AnswerExists.
         """
 
@@ -220,7 +222,7 @@ class Queue(Protocol):
         """Abandon up to `limit` waiting deliveries that their app has discarded; how many it was."""
 
     async def sweep(self, *, answers_before: datetime) -> None:
-        """Forget idempotency answers given before that moment."""
+        """Forget idempotency answers given before that moment, in commits of bounded size."""
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):

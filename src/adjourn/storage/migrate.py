@@ -1,7 +1,6 @@
 """Numbered SQL files, applied in order, each in a transaction of its own."""
 
 import re
-from collections.abc import Iterator
 from importlib.resources import files
 from typing import NamedTuple
 
@@ -14,12 +13,12 @@ class Migration(NamedTuple):
     sql: str
 
 
-def migrations(package: str, *, after: int = 0) -> Iterator[Migration]:
-    """The migrations of `package` with a number above `after`, ascending: `0001_engine.sql`, ..."""
+def migrations(package: str) -> list[Migration]:
+    """The migrations of `package`, ascending: `0001_engine.sql`, ..."""
     files_found = files(package).joinpath("migrations").iterdir()
     found = [
         Migration(int(match[1]), file.name, file.read_text("utf-8"))
         for file in files_found
         if (match := re.fullmatch(r"(\d{4})_\w+\.sql", file.name))
     ]
-    yield from sorted(each for each in found if each.number > after)
+    return sorted(found)

@@ -28,6 +28,7 @@ Row = tuple[Any, ...]
 _CHECKPOINT_AT = 8 << 20  # bytes of WAL: a checkpoint starts beside the writes
 _WAL_BOUND = 64 << 20  # bytes of WAL: the next turn waits for a checkpoint to empty it
 _READERS = 4  # threads
+_BUSY_TIMEOUT = 10  # seconds, for another program that has the file locked
 
 
 class _Act(Generic[T]):
@@ -54,33 +55,34 @@ class Database:
     """
 
     def __init__(self, path: Path, *, on_step: Callable[[str], None] = _ignore) -> None:
-        self.path = path
+        self.path, self._lock_file = _lock(path)
         self._on_step = on_step
-        self._lock_file = _lock(path)
+        self._opened: list[sqlite3.Connection] = []
+        self._snapshots: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         try:
-            self._writer = self._connect()
-            self._migrate()
-        except sqlite3.Error as exc:
-            os.close(self._lock_file)
-            raise ConfigError(f"cannot open the database {path}: {exc}") from exc
-        self._quick = self._connect(read_only=True)
-        self._side = self._connect()
+            self._connect_all()
+        except BaseException as exc:
+            self._let_go()
+            if isinstance(exc, sqlite3.Error):
+                raise ConfigError(f"cannot open the database {path}: {exc}") from exc
+            raise
         self._waiting: list[_Act[Any]] = []
         self._turns: asyncio.Task[None] | None = None
         self._committer = ThreadPoolExecutor(1, "commit")
         self._checkpointer = ThreadPoolExecutor(1, "checkpoint")
         self._checkpoint: asyncio.Future[None] | None = None
         self._readers = ThreadPoolExecutor(_READERS, "read")
-        self._snapshots: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        for _ in range(_READERS):
-            self._snapshots.put(self._connect(read_only=True))
+        self._closed = False
 
     async def write(self, name: str, run: Callable[[sqlite3.Connection], T]) -> T:
         """Run statements in the next turn; return once they are on disk.
 
-        `run` is undone alone when it raises an AdjournError or sqlite3.Error (as StorageError).
+        `run` is undone alone when it raises; a sqlite3.Error comes as StorageError. A caller that is
+        cancelled while it waits does not take back what it asked for.
         """
+        self._check_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        done.add_done_callback(_see)
         self._waiting.append(_Act(name, run, done))
         if self._turns is None:
             self._turns = asyncio.create_task(self._take_turns())
@@ -95,19 +97,28 @@ class Database:
 
     async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         """Run reads of any length in a thread, on one snapshot."""
+        self._check_open()
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, run)
 
     async def close(self) -> None:
         """Wait for the turns under way, empty the WAL into the file, and let go of it."""
         while self._turns is not None or self._checkpoint is not None:
             await asyncio.wait([each for each in (self._turns, self._checkpoint) if each is not None])
+        if self._closed:
+            return
+        self._closed = True
         for pool in (self._committer, self._checkpointer, self._readers):
             pool.shutdown()
-        while not self._snapshots.empty():
-            self._snapshots.get().close()
-        for connection in (self._quick, self._side, self._writer):
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for connection in reversed(self._opened):
             connection.close()
         os.close(self._lock_file)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StorageError("the database is closed")
 
     # the writer
 
@@ -122,20 +133,36 @@ class Database:
 
     async def _turn(self, acts: list[_Act[Any]]) -> None:
         try:
-            self._writer.execute("BEGIN IMMEDIATE")
+            await self._begin()
             for act in acts:
                 self._run(act)
             await asyncio.get_running_loop().run_in_executor(self._committer, self._commit)
         except sqlite3.Error as exc:
-            failure = StorageError(f"write failed: {exc}")
             for act in acts:
-                act.outcome = failure
-            if self._writer.in_transaction:
+                act.outcome = _failure("write failed", exc)
+            with contextlib.suppress(sqlite3.Error):  # most such errors have undone the turn already
                 self._writer.execute("ROLLBACK")
         for act in acts:
             _settle(act)
-            self._on_step(f"{act.name}.committed")
+            if not isinstance(act.outcome, Exception):
+                self._on_step(f"{act.name}.committed")
         self._start_checkpoint()
+
+    async def _begin(self) -> None:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as exc:
+            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            # somebody's shell holds the file: wait for it beside the loop
+            await asyncio.get_running_loop().run_in_executor(self._committer, self._begin_patiently)
+
+    def _begin_patiently(self) -> None:
+        self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000}")
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        finally:
+            self._writer.execute("PRAGMA busy_timeout = 0")
 
     def _run(self, act: _Act[Any]) -> None:
         self._on_step(f"{act.name}.begun")
@@ -143,8 +170,10 @@ class Database:
         try:
             act.outcome = act.run(self._writer)
         except Exception as exc:
+            if not self._writer.in_transaction:
+                raise  # a full disk, a failing one: SQLite has undone the whole turn
             # one caller's fault is its own: the writer goes on for the others
-            act.outcome = StorageError(f"{act.name}: {exc}") if isinstance(exc, sqlite3.Error) else exc
+            act.outcome = _failure(act.name, exc) if isinstance(exc, sqlite3.Error) else exc
             self._writer.execute("ROLLBACK TO act")
         self._writer.execute("RELEASE act")
         self._on_step(f"{act.name}.written")
@@ -160,7 +189,7 @@ class Database:
     def _wal_bytes(self) -> int:
         try:
             return os.stat(f"{self.path}-wal").st_size
-        except FileNotFoundError:
+        except OSError:
             return 0
 
     def _start_checkpoint(self) -> None:
@@ -178,11 +207,26 @@ class Database:
 
     # connections
 
+    def _connect_all(self) -> None:
+        self._writer = self._connect()
+        _migrate(self._writer, self.path)
+        self._writer.execute("PRAGMA busy_timeout = 0")  # it never makes the loop wait: _begin
+        self._quick = self._connect(read_only=True)
+        self._side = self._connect()
+        for _ in range(_READERS):
+            self._snapshots.put(self._connect(read_only=True))
+
     def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, isolation_level=None, check_same_thread=False, cached_statements=256, timeout=10
+            self.path,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+            timeout=_BUSY_TIMEOUT,
         )
-        connection.execute("PRAGMA journal_mode = WAL")
+        self._opened.append(connection)
+        if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
+            raise ConfigError(f"{self.path} lies where SQLite can keep no write-ahead log: use a local disk")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         connection.execute("PRAGMA journal_size_limit = 0")  # an emptied WAL shrinks: its size tells its use
@@ -204,33 +248,53 @@ class Database:
         finally:
             self._snapshots.put(connection)
 
-    def _migrate(self) -> None:
-        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        for migration in migrations(__package__, after=version):
-            self._writer.executescript(
+
+def _migrate(writer: sqlite3.Connection, path: Path) -> None:
+    (version,) = writer.execute("PRAGMA user_version").fetchone()
+    known = migrations(__package__)
+    if version > known[-1].number:
+        raise ConfigError(
+            f"{path} was written by a newer Adjourn: its tables have version {version}, this one knows "
+            f"{known[-1].number}; upgrade Adjourn, or restore a backup made before"
+        )
+    for migration in known:
+        if migration.number > version:
+            writer.executescript(
                 f"BEGIN IMMEDIATE;\n{migration.sql}\nPRAGMA user_version = {migration.number};\nCOMMIT;"
             )
 
 
+def _failure(what: str, cause: sqlite3.Error) -> StorageError:
+    failure = StorageError(f"{what}: {cause}")
+    failure.__cause__ = cause
+    return failure
+
+
+def _see(done: "asyncio.Future[Any]") -> None:
+    """Its caller may be gone: then nobody else looks at what went wrong."""
+    if not done.cancelled():
+        done.exception()
+
+
 def _settle(act: _Act[Any]) -> None:
-    if act.done.done():
-        return  # its caller is gone
     if isinstance(act.outcome, Exception):
         act.done.set_exception(act.outcome)
     else:
         act.done.set_result(act.outcome)
 
 
-def _lock(path: Path) -> int:
-    """Hold `<path>.lock` while the process lives: one server for each file."""
+def _lock(path: Path) -> tuple[Path, int]:
+    """Hold `<file>.lock` while the process lives: one server for each file, whatever link names it."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as exc:
-        raise ConfigError(f"cannot use the database {path}: {exc.strerror}") from exc
+        file = path.resolve()  # SQLite's own files lie beside what a link points to, too
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let everybody read it
+    except (OSError, RuntimeError) as exc:  # RuntimeError: links in a circle
+        raise ConfigError(f"cannot use the database {path}: {exc}") from exc
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as exc:
         os.close(handle)
         raise ConfigError(f"{path} is in use by another server; SQLite serves one process") from exc
-    return handle
+    return file, handle

@@ -12,7 +12,7 @@ from adjourn.errors import Conflict, Fault, NotFound
 from adjourn.models import App, AppStatus, Connection, ConnectionStatus
 from adjourn.storage.base import AnswerExists, Credentials, KeptAnswer, StaleApps
 from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.queue import insert_answer
+from adjourn.storage.sqlite.publishing import insert_answer
 from adjourn.storage.sqlite.rows import (
     APP_COLUMNS,
     CONNECTION_COLUMNS,

@@ -7,23 +7,21 @@ from datetime import datetime, timedelta
 from adjourn.errors import NotFound
 from adjourn.models import DeliveryState
 from adjourn.storage.base import (
-    AnswerExists,
     Claim,
     Claimed,
     Entry,
     KeptAnswer,
-    NewDelivery,
     Recorded,
     Result,
     RetryAsked,
-    StaleApps,
 )
 from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.publishing import insert_answer, publish
 from adjourn.storage.sqlite.recording import record
-from adjourn.storage.sqlite.rows import DELIVERY_COLUMNS, NEVER, read_delivery, text, time, to_ms
-from adjourn.storage.sqlite.waiting import finish, wait, wake
+from adjourn.storage.sqlite.rows import DELIVERY_COLUMNS, NEVER, read_delivery, time, to_ms
+from adjourn.storage.sqlite.waiting import enter, finish, wait, wake
 
-__all__ = ["SqliteQueue", "insert_answer"]
+__all__ = ["SqliteQueue"]
 
 # What an attempt needs of a waiting delivery, beside the app.
 _CLAIMED = """
@@ -45,8 +43,6 @@ _LANES = """
     WHERE lane.wake_at <= ?
     ORDER BY lane.wake_at
 """
-
-
 _DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ? AND app_id = ?"  # noqa: S608
 _BUSY = """
     SELECT delivery.owner IS NOT NULL
@@ -54,14 +50,25 @@ _BUSY = """
                       WHERE delivery_id = delivery.id AND (job.owner IS NOT NULL OR job.due <= ?))
     FROM delivery WHERE id = ?
 """
+# CROSS JOIN: the apps first. The other way round it would look at everything that waits.
 _DISCARDED = """
-    SELECT job.delivery_id FROM app JOIN job ON job.app_id = app.id AND job.seq <= app.discard_seq
+    SELECT job.delivery_id FROM app CROSS JOIN job ON job.app_id = app.id AND job.seq <= app.discard_seq
     WHERE app.discard_seq > 0 AND job.owner IS NULL LIMIT ?
 """
 _ABANDON = """
     UPDATE delivery SET state = 'abandoned', error = 'discarded', next_retry_at = NULL
     WHERE id = ? AND state IN ('pending', 'failed')
 """
+_IS_DISCARDED = """
+    SELECT 1 FROM job JOIN app ON app.id = job.app_id AND job.seq <= app.discard_seq
+    WHERE job.delivery_id = ? AND job.owner IS NULL
+"""
+_NO_FLOOR = "~"  # above every id
+_FORGET = """
+    DELETE FROM idempotency
+    WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE at < ? LIMIT ?)
+"""
+_SWEPT_AT_ONCE = 1000  # answers in one commit
 
 
 class SqliteQueue:
@@ -84,17 +91,7 @@ class SqliteQueue:
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         now = to_ms(self._clock())
-
-        def run(connection: sqlite3.Connection) -> None:
-            _check_versions(connection, entries)
-            for entry in entries:
-                if entry.answer is not None:
-                    insert_answer(connection, entry.answer)
-                if entry.revokes is not None:
-                    _revoke(connection, entry, now)
-            _insert(connection, entries, now)
-
-        await self._database.write("publish", run)
+        await self._database.write("publish", lambda connection: publish(connection, entries, now))
 
     async def claim(self, worker: str, *, room: Callable[[int], int], limit: int) -> Claim:
         now = to_ms(self._clock())
@@ -109,6 +106,8 @@ class SqliteQueue:
                     _sleep(connection, lane_id, discard_seq if on else NEVER)
                 if len(taken) >= limit:
                     break
+            if taken:
+                enter(connection, worker, now, floor=_NO_FLOOR)
             return taken
 
         taken = []
@@ -151,7 +150,7 @@ class SqliteQueue:
         now = self._clock()
 
         def run(connection: sqlite3.Connection) -> RetryAsked:
-            asked = _ask_retry(connection, app_id, delivery_id, (now, now - quiet))
+            asked = _ask_retry(connection, app_id, delivery_id, (to_ms(now), to_ms(now - quiet)))
             if (answer := keep(asked)) is not None:
                 insert_answer(connection, answer)
             return asked
@@ -161,7 +160,7 @@ class SqliteQueue:
     async def reap(self) -> int:
         now = to_ms(self._clock())
 
-        dead = "SELECT id, floor FROM worker WHERE expires_at <= ?"
+        dead = "SELECT id, floor FROM worker WHERE expires_at < ? ORDER BY id"
 
         def run(connection: sqlite3.Connection) -> int:
             dead_workers = connection.execute(dead, (now,)).fetchall()
@@ -175,119 +174,25 @@ class SqliteQueue:
         def run(connection: sqlite3.Connection) -> int:
             rows = connection.execute(_DISCARDED, (limit,)).fetchall()
             for (delivery_id,) in rows:
-                connection.execute(_ABANDON, (delivery_id,))
-                finish(connection, delivery_id, now)
+                _abandon(connection, delivery_id, now)
             return len(rows)
 
         return await self._database.write("discard", run) if self._database.look(_DISCARDED, (1,)) else 0
 
     async def sweep(self, *, answers_before: datetime) -> None:
         before = to_ms(answers_before)
-        await self._database.write(
-            "sweep", lambda connection: connection.execute("DELETE FROM idempotency WHERE at < ?", (before,))
-        )
+
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(_FORGET, (before, _SWEPT_AT_ONCE))
+
+        while self._database.look("SELECT 1 FROM idempotency WHERE at < ? LIMIT 1", (before,)):
+            await self._database.write("sweep", run)
 
     async def take_over(self) -> None:
         """End every worker's lease: no other process can have the file open (Database's lock)."""
         await self._database.write(
             "take_over", lambda connection: connection.execute("UPDATE worker SET expires_at = 0")
         )
-
-
-# publish
-
-
-def _check_versions(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
-    planned: dict[str, int] = {}
-    stale = []
-    for entry in entries:
-        for app_id, version in entry.app_versions.items():
-            if planned.setdefault(app_id, version) != version:
-                stale.append(app_id)
-    for app_id, version in planned.items():
-        row = connection.execute("SELECT version FROM app WHERE id = ?", (app_id,)).fetchone()
-        if row != (version,):
-            stale.append(app_id)
-    if stale:
-        raise StaleApps(sorted(set(stale)))
-
-
-def insert_answer(connection: sqlite3.Connection, answer: KeptAnswer) -> None:
-    """Keep the first answer with the work it tells of. Raises AnswerExists."""
-    cursor = connection.execute(
-        "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (
-            answer.scope,
-            answer.key,
-            answer.body_hash,
-            answer.status,
-            answer.body,
-            answer.sealed,
-            to_ms(answer.at),
-        ),
-    )
-    if cursor.rowcount == 0:
-        raise AnswerExists(answer.key)
-
-
-def _revoke(connection: sqlite3.Connection, entry: Entry, now: int) -> None:
-    ended = entry.revokes
-    assert ended is not None
-    changed = connection.execute(
-        "UPDATE connection SET status = 'revoked', updated_at = ? "
-        "WHERE user_id = ? AND app_id = ? AND id = ? AND status <> 'revoked'",
-        (now, ended.user_id, ended.app_id, ended.id),
-    ).rowcount
-    if not changed:
-        raise NotFound("connection", ended.user_id)
-
-
-def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
-    connection.executemany(
-        "INSERT INTO publication VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                each.id,
-                to_ms(each.at),
-                each.provider,
-                each.event_type,
-                each.timestamp,
-                each.actor_user_id,
-                text(each.audience),
-                each.data,
-                text(each.verdicts),
-            )
-            for each in (entry.publication for entry in entries)
-        ],
-    )
-    connection.executemany(
-        "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (each.id, each.publication_id, each.app_id, each.user_id, each.head, each.own_data)
-            for entry in entries
-            for each in entry.events
-        ],
-    )
-    deliveries = [each for entry in entries for each in entry.deliveries]
-    connection.executemany(
-        "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, state, owner, created_at) "
-        "VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
-        [
-            (each.id, each.app_id, each.event_id, each.event_type, each.lane_id, each.owner, now)
-            for each in deliveries
-        ],
-    )
-    _insert_waiting(connection, deliveries, now)
-
-
-def _insert_waiting(connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
-    lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin) for each in deliveries}
-    connection.executemany(
-        "INSERT INTO lane (id, app_id, origin) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", lanes.values()
-    )
-    for each in deliveries:
-        if each.owner is None:
-            wait(connection, each.id, each.app_id, each.lane_id, due=now, order_key=each.order_key)
 
 
 # claim
@@ -328,24 +233,30 @@ def _sleep(connection: sqlite3.Connection, lane_id: int, discard_seq: int) -> No
 
 
 def _ask_retry(
-    connection: sqlite3.Connection, app_id: str, delivery_id: str, moments: tuple[datetime, datetime]
+    connection: sqlite3.Connection, app_id: str, delivery_id: str, moments: tuple[int, int]
 ) -> RetryAsked:
     now, quiet_since = moments
+    if connection.execute(_IS_DISCARDED, (delivery_id,)).fetchone():
+        _abandon(connection, delivery_id, now)  # as `discard` will, or the new job would share its end
     row = connection.execute(_DELIVERY, (delivery_id, app_id)).fetchone()
     if row is None:
         raise NotFound("delivery", delivery_id)
     delivery = read_delivery(row)
-    (busy,) = connection.execute(_BUSY, (to_ms(now), delivery_id)).fetchone()
+    (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
     asked_at = delivery.retry_asked_at
-    if busy or (asked_at is not None and asked_at > quiet_since):
-        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or now)
-    due = to_ms(now)
-    connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (due, delivery_id))
-    wait(connection, delivery_id, app_id, delivery.lane_id, due=due, manual=True)
-    return RetryAsked(delivery=delivery, scheduled=True, at=time(due))
+    if busy or (asked_at is not None and to_ms(asked_at) >= quiet_since):
+        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or time(now))
+    connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (now, delivery_id))
+    wait(connection, delivery_id, app_id, delivery.lane_id, due=now, manual=True)
+    return RetryAsked(delivery=delivery, scheduled=True, at=time(now))
 
 
-# reap
+# discard, reap
+
+
+def _abandon(connection: sqlite3.Connection, delivery_id: str, now: int) -> None:
+    connection.execute(_ABANDON, (delivery_id,))
+    finish(connection, delivery_id, now)
 
 
 def _reap(connection: sqlite3.Connection, worker: str, floor: str, now: int) -> int:
@@ -357,7 +268,7 @@ def _reap(connection: sqlite3.Connection, worker: str, floor: str, now: int) -> 
         "UPDATE delivery SET owner = NULL WHERE id >= ? AND owner = ? RETURNING id, app_id, lane_id",
         (floor, worker),
     ).fetchall()
-    for delivery_id, app_id, lane_id in orphans:
+    for delivery_id, app_id, lane_id in sorted(orphans):
         wait(connection, delivery_id, app_id, lane_id, due=now)
     for lane_id in {row[0] for row in jobs} | {row[2] for row in orphans}:
         wake(connection, lane_id, now)

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Sequence
+from datetime import timedelta
 
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Recorded, Result
@@ -10,7 +11,10 @@ from adjourn.storage.sqlite.waiting import finish, wait
 
 __all__ = ["record"]
 
+_NEVER_EARLY = timedelta(microseconds=999)  # times are kept in whole milliseconds, rounded down
+
 _ATTEMPT = "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_UNDELIVERED = "SELECT 1 FROM delivery WHERE id = ? AND state <> 'delivered'"
 # Whoever reports it; the first success stands.
 _DELIVERED = """
     UPDATE delivery SET state = 'delivered', delivered_at = coalesce(delivered_at, ?), next_retry_at = NULL,
@@ -44,7 +48,7 @@ _GONE = """
 
 
 def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
-    connection.executemany(_ATTEMPT, [_attempt_row(worker, result) for result in results])
+    results = [each for each in results if _append(connection, worker, each)]
     delivered = [each for each in results if each.step.state is DeliveryState.DELIVERED]
     connection.executemany(
         _DELIVERED,
@@ -64,6 +68,16 @@ def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result
         elif not _failed(connection, worker, result, now) and result.claimed.manual:
             _extra_failed(connection, worker, result, now)
     return Recorded(_switch_off(connection, results, now))
+
+
+def _append(connection: sqlite3.Connection, worker: str, result: Result) -> bool:
+    """Put the attempt on record; whether it counts still: not when it was recorded before."""
+    if connection.execute(_ATTEMPT, _attempt_row(worker, result)).rowcount:
+        return True
+    if result.step.state is not DeliveryState.DELIVERED:
+        return False
+    # a worker that lost a delivery and claimed it again may make two attempts under one number
+    return connection.execute(_UNDELIVERED, (result.claimed.id,)).fetchone() is not None
 
 
 def _attempt_row(worker: str, result: Result) -> tuple[object, ...]:
@@ -86,7 +100,7 @@ def _failed(connection: sqlite3.Connection, worker: str, result: Result, now: in
     claimed, attempt, step = result.claimed, result.attempt, result.step
     if step.state is DeliveryState.PENDING:
         return False
-    retry_at = None if step.retry_at is None else to_ms(step.retry_at)
+    retry_at = None if step.retry_at is None else to_ms(step.retry_at + _NEVER_EARLY)
     moved = connection.execute(
         _FAILED,
         (

@@ -1,10 +1,22 @@
-"""Jobs and lanes: what waits, where, and until when. Statements of the queue's moves."""
+"""Jobs, lanes and workers: what waits, where, until when, for whom. Statements of the queue's moves."""
 
 import sqlite3
 
 from adjourn.storage.sqlite.rows import NEVER
 
-__all__ = ["finish", "wait", "wake"]
+__all__ = ["enter", "finish", "wait", "wake"]
+
+
+def enter(connection: sqlite3.Connection, worker: str, now: int, *, floor: str) -> None:
+    """See that `reap` will find what a worker takes, though its lease may have been reaped unnoticed.
+
+    One that is not enlisted is entered with a lease that is over, until it renews it or is reaped again.
+    """
+    connection.execute(
+        "INSERT INTO worker VALUES (?, ?, ?) "
+        "ON CONFLICT (id) DO UPDATE SET floor = excluded.floor WHERE floor > excluded.floor",
+        (worker, now, floor),
+    )
 
 
 def wait(

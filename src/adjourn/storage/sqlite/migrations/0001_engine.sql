@@ -28,6 +28,7 @@ CREATE TABLE app (
     created_at            INTEGER NOT NULL,
     updated_at            INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX app_discarding ON app (discard_seq) WHERE discard_seq > 0;
 
 CREATE TABLE connection (
     user_id      TEXT NOT NULL,

@@ -1,0 +1,127 @@
+"""Publishing a batch: publications, events, deliveries, and the jobs of those that wait."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from adjourn.errors import NotFound
+from adjourn.storage.base import AnswerExists, Entry, KeptAnswer, NewDelivery, StaleApps
+from adjourn.storage.sqlite.rows import text, to_ms
+from adjourn.storage.sqlite.waiting import enter, wait
+
+__all__ = ["insert_answer", "publish"]
+
+
+def publish(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
+    """Raises StaleApps, AnswerExists and NotFound."""
+    _check_versions(connection, entries)
+    _enter_owners(connection, entries, now)
+    for entry in entries:
+        if entry.answer is not None:
+            insert_answer(connection, entry.answer)
+        if entry.revokes is not None:
+            _revoke(connection, entry, now)
+    _insert(connection, entries, now)
+
+
+def _check_versions(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+    planned: dict[str, int] = {}
+    stale = []
+    for entry in entries:
+        for app_id, version in entry.app_versions.items():
+            if planned.setdefault(app_id, version) != version:
+                stale.append(app_id)
+    for app_id, version in planned.items():
+        row = connection.execute("SELECT version FROM app WHERE id = ?", (app_id,)).fetchone()
+        if row != (version,):
+            stale.append(app_id)
+    if stale:
+        raise StaleApps(sorted(set(stale)))
+
+
+def insert_answer(connection: sqlite3.Connection, answer: KeptAnswer) -> None:
+    """Keep the first answer with the work it tells of. Raises AnswerExists."""
+    cursor = connection.execute(
+        "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            answer.scope,
+            answer.key,
+            answer.body_hash,
+            answer.status,
+            answer.body,
+            answer.sealed,
+            to_ms(answer.at),
+        ),
+    )
+    if cursor.rowcount == 0:
+        raise AnswerExists(answer.key)
+
+
+def _enter_owners(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
+    """See that `reap` will find what is published as owned, whatever became of its worker meanwhile."""
+    floors: dict[str, str] = {}
+    for entry in entries:
+        for each in entry.deliveries:
+            if each.owner is not None:
+                floors[each.owner] = min(each.id, floors.get(each.owner, each.id))
+    for owner, floor in floors.items():
+        enter(connection, owner, now, floor=floor)
+
+
+def _revoke(connection: sqlite3.Connection, entry: Entry, now: int) -> None:
+    ended = entry.revokes
+    assert ended is not None
+    changed = connection.execute(
+        "UPDATE connection SET status = 'revoked', updated_at = ? "
+        "WHERE user_id = ? AND app_id = ? AND id = ? AND status <> 'revoked'",
+        (now, ended.user_id, ended.app_id, ended.id),
+    ).rowcount
+    if not changed:
+        raise NotFound("connection", ended.user_id)
+
+
+def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
+    connection.executemany(
+        "INSERT INTO publication VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                each.id,
+                to_ms(each.at),
+                each.provider,
+                each.event_type,
+                each.timestamp,
+                each.actor_user_id,
+                text(each.audience),
+                each.data,
+                text(each.verdicts),
+            )
+            for each in (entry.publication for entry in entries)
+        ],
+    )
+    connection.executemany(
+        "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)",
+        [
+            (each.id, each.publication_id, each.app_id, each.user_id, each.head, each.own_data)
+            for entry in entries
+            for each in entry.events
+        ],
+    )
+    deliveries = [each for entry in entries for each in entry.deliveries]
+    connection.executemany(
+        "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, state, owner, created_at) "
+        "VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
+        [
+            (each.id, each.app_id, each.event_id, each.event_type, each.lane_id, each.owner, now)
+            for each in deliveries
+        ],
+    )
+    _insert_waiting(connection, deliveries, now)
+
+
+def _insert_waiting(connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
+    lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin) for each in deliveries}
+    connection.executemany(
+        "INSERT INTO lane (id, app_id, origin) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", lanes.values()
+    )
+    for each in deliveries:
+        if each.owner is None:
+            wait(connection, each.id, each.app_id, each.lane_id, due=now, order_key=each.order_key)

@@ -1,0 +1,238 @@
+"""Queue.claim: what is due, lane by lane, and never more than there is room for."""
+
+from datetime import timedelta
+
+import pytest
+from tests.storage.harness import MINUTE, MS, World, ids_of
+
+from adjourn.endpoint import lane_id
+from adjourn.models import AppStatus, DeliveryState
+from adjourn.storage.base import Claimed
+
+pytestmark = pytest.mark.anyio
+
+OTHER = "https://other.example.com:443"
+
+
+async def test_nothing_is_claimed_from_an_empty_store(world: World) -> None:
+    claim = await world.store.queue.claim("w1", room=lambda lane: 10, limit=10)
+    assert (list(claim.deliveries), claim.next_wake) == ([], None)
+
+
+async def test_what_is_claimed_is_hidden_from_everybody(world: World) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    assert len(await world.claim("w1")) == 1
+    assert await world.claim("w2") == []
+    assert await world.claim("w1") == []
+
+
+async def test_a_claimed_delivery_carries_all_that_an_attempt_needs(world: World) -> None:
+    await world.add_app()
+    new = world.delivery(event_type="meeting.updated")
+    entry = world.entry(new)
+    await world.store.queue.publish([entry])
+    assert await world.claim_one() == Claimed(
+        id=new.id,
+        app_id="app",
+        lane_id=new.lane_id,
+        event_id=new.event_id,
+        event_type="meeting.updated",
+        body=entry.events[0].head + entry.publication.data + b"}",
+        from_job=True,
+    )
+
+
+async def test_a_retry_says_so_and_counts(world: World) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    await world.record(world.failure(await world.claim_one()))
+    world.clock.advance(MINUTE)
+    retry = await world.claim_one()
+    assert (retry.state, retry.attempt_no, retry.retry_count) == (DeliveryState.FAILED, 1, 0)
+    assert not retry.manual
+
+
+async def test_oldest_first_within_a_lane(world: World) -> None:
+    await world.add_app()
+    published = [await world.publish_waiting() for _ in range(5)]
+    assert ids_of(await world.claim(room=2)) == published[:2]
+    assert ids_of(await world.claim(room=2)) == published[2:4]
+    assert ids_of(await world.claim(room=2)) == published[4:]
+
+
+async def test_what_was_due_first_comes_first(world: World) -> None:
+    await world.add_app()
+    early = await world.publish_waiting()
+    await world.record(world.failure(await world.claim_one(), retry_in=2 * MINUTE))
+    world.clock.advance(MINUTE)
+    late = await world.publish_waiting()
+    world.clock.advance(MINUTE)
+    assert ids_of(await world.claim()) == [late, early]
+
+
+async def test_a_lane_gives_no_more_than_its_room(world: World) -> None:
+    await world.add_app()
+    await world.publish(
+        *(world.delivery() for _ in range(3)), *(world.delivery(origin=OTHER) for _ in range(3))
+    )
+    rooms = {lane_id("app", OTHER): 2}
+    claim = await world.store.queue.claim("w1", room=lambda lane: rooms.get(lane, 0), limit=10)
+    assert [each.lane_id for each in claim.deliveries] == [lane_id("app", OTHER)] * 2
+
+
+async def test_room_is_asked_once_for_each_lane(world: World) -> None:
+    await world.add_app()
+    await world.publish(
+        *(world.delivery() for _ in range(3)), *(world.delivery(origin=OTHER) for _ in range(3))
+    )
+    asked: list[int] = []
+
+    def room(lane: int) -> int:
+        asked.append(lane)
+        return 1
+
+    await world.store.queue.claim("w1", room=room, limit=10)
+    assert sorted(asked) == sorted([lane_id("app", OTHER), world.delivery().lane_id])
+
+
+async def test_a_negative_room_is_none(world: World) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    assert await world.claim(room=-1) == []
+    assert len(await world.claim(room=1)) == 1
+
+
+async def test_limit_holds_over_all_lanes_and_leaves_the_rest_due(world: World) -> None:
+    await world.add_app()
+    await world.publish(
+        *(world.delivery() for _ in range(3)), *(world.delivery(origin=OTHER) for _ in range(3))
+    )
+    taken = [await world.claim(limit=2) for _ in range(4)]
+    assert [len(each) for each in taken] == [2, 2, 2, 0]
+
+
+async def test_full_lanes_hide_no_other(world: World) -> None:
+    await world.add_app()
+    full = [world.delivery(origin=f"https://full-{number}.example.com:443") for number in range(1000)]
+    await world.publish(*full)
+    world.clock.advance(MS)
+    (wanted,) = await world.publish(world.delivery(origin=OTHER))
+    full_lanes = {each.lane_id for each in full}
+    claim = await world.store.queue.claim("w1", room=lambda lane: int(lane not in full_lanes), limit=500)
+    assert ids_of(claim.deliveries) == [wanted]
+    assert len(await world.claim("w1", room=1, limit=2000)) == 1000
+
+
+@pytest.mark.parametrize("obstacle", ["off", "suspended", "inactive", "no URL"])
+async def test_deliveries_of_an_app_that_is_off_stay(world: World, obstacle: str) -> None:
+    await world.add_app()
+    delivery_id = await world.publish_waiting()
+    if obstacle == "off":
+        await world.change(enabled=False)
+    elif obstacle == "no URL":
+        await world.change(url=None)
+    else:
+        await world.change(status=AppStatus(obstacle))
+    assert await world.claim() == []
+    assert await world.next_wake() is None
+    assert await world.state(delivery_id) is DeliveryState.PENDING
+    await world.change(enabled=True, url="https://example.com/new", status=AppStatus.ACTIVE)
+    assert ids_of(await world.claim()) == [delivery_id]
+
+
+async def test_an_app_that_is_off_does_not_keep_others_waiting(world: World) -> None:
+    await world.add_app("off")
+    await world.add_app("on")
+    await world.change("off", enabled=False)
+    await world.publish_waiting("off")
+    wanted = await world.publish_waiting("on")
+    assert ids_of(await world.claim()) == [wanted]
+
+
+async def test_what_came_while_an_app_was_off_is_due_once_it_is_on_oldest_first(world: World) -> None:
+    await world.add_app()
+    first = await world.publish_waiting()
+    await world.change(enabled=False)
+    assert await world.claim() == []
+    world.clock.advance(MINUTE)
+    second = await world.publish_waiting()
+    assert await world.claim() == []
+    await world.change(enabled=True)
+    assert ids_of(await world.claim()) == [first, second]
+
+
+async def test_a_retry_is_due_at_its_moment_and_not_a_millisecond_before(world: World) -> None:
+    await world.add_app()
+    delivery_id = await world.publish_waiting()
+    await world.record(world.failure(await world.claim_one(), retry_in=MINUTE))
+    world.clock.advance(MINUTE - MS)
+    assert await world.claim() == []
+    world.clock.advance(MS)
+    assert ids_of(await world.claim()) == [delivery_id]
+
+
+async def test_a_retry_between_two_milliseconds_is_never_early(world: World) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    await world.record(world.failure(await world.claim_one(), retry_in=timedelta(microseconds=60_000_300)))
+    world.clock.advance(MINUTE)
+    assert await world.claim() == []
+    world.clock.advance(MS)
+    assert len(await world.claim()) == 1
+
+
+async def test_next_wake_is_the_earliest_moment_that_anything_is_due(world: World) -> None:
+    await world.add_app()
+    await world.publish(world.delivery(), world.delivery(origin=OTHER))
+    one, two = await world.claim()
+    assert await world.next_wake() is None
+    await world.record(world.failure(one, retry_in=5 * MINUTE), world.failure(two, retry_in=MINUTE))
+    assert await world.next_wake() == world.clock.now + MINUTE
+    world.clock.advance(MINUTE)
+    assert ids_of(await world.claim()) == [two.id]
+    assert await world.next_wake() == world.clock.now + 4 * MINUTE
+
+
+async def test_next_wake_looks_past_a_lane_that_is_due_but_full(world: World) -> None:
+    await world.add_app()
+    await world.publish(world.delivery(), world.delivery(origin=OTHER))
+    (one,) = await world.claim(limit=1)
+    await world.record(world.failure(one, retry_in=MINUTE))
+    assert await world.next_wake() == world.clock.now + MINUTE
+    assert len(await world.claim()) == 1
+
+
+async def test_a_lane_wakes_for_the_next_of_its_deliveries(world: World) -> None:
+    await world.add_app()
+    await world.publish(world.delivery(), world.delivery())
+    one, two = await world.claim()
+    await world.record(world.failure(one, retry_in=MINUTE), world.failure(two, retry_in=3 * MINUTE))
+    world.clock.advance(MINUTE)
+    assert ids_of(await world.claim()) == [one.id]
+    assert await world.next_wake() == world.clock.now + 2 * MINUTE
+    world.clock.advance(2 * MINUTE)
+    assert ids_of(await world.claim()) == [two.id]
+
+
+async def test_what_an_app_discarded_is_never_claimed(world: World) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    await world.publish_waiting()
+    await world.change(enabled=False)
+    await world.change(enabled=True, discard=True)
+    after = await world.publish_waiting()
+    assert ids_of(await world.claim()) == [after]
+
+
+async def test_what_a_deleted_app_left_is_never_claimed_not_even_after_it_is_added_again(
+    world: World,
+) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    await world.store.directory.delete_app("app")
+    assert await world.claim() == []
+    await world.add_app()
+    assert await world.claim() == []
+    wanted = await world.publish_waiting()
+    assert ids_of(await world.claim()) == [wanted]

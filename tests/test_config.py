@@ -1,0 +1,125 @@
+"""Settings: read from the environment in one place; whatever is wrong names its variable."""
+
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adjourn.config import Secret, Settings
+from adjourn.errors import ConfigError
+
+
+def seconds(*numbers: float) -> tuple[timedelta, ...]:
+    return tuple(timedelta(seconds=each) for each in numbers)
+
+
+def test_nothing_given_is_the_defaults() -> None:
+    assert Settings.from_environ({}) == Settings()
+    assert Settings().database_url == "sqlite:///adjourn.db"
+    assert (Settings().host, Settings().port) == ("127.0.0.1", 8080)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "field", "value"),
+    [
+        ("DATABASE_URL", "sqlite:////var/lib/a.db", "database_url", "sqlite:////var/lib/a.db"),
+        ("PLATFORM_KEY", "pk", "platform_key", Secret("pk")),
+        ("SECRET_KEY", "new, old,", "secret_keys", (Secret("new"), Secret("old"))),
+        ("HOST", "0.0.0.0", "host", "0.0.0.0"),
+        ("PORT", "0", "port", 0),
+        ("PORT", "65535", "port", 65535),
+        ("RETRY_DELAYS", "60,300,1800", "retry_delays", seconds(60, 300, 1800)),
+        ("RETRY_DELAYS", "0.2, 1", "retry_delays", seconds(0.2, 1)),
+        (
+            "ALLOW_NETWORKS",
+            "10.0.0.0/8, ::1/128",
+            "allow_networks",
+            (ip_network("10.0.0.0/8"), ip_network("::1/128")),
+        ),
+        ("REQUIRE_CLIENT_ID", "true", "require_client_id", True),
+        ("REQUIRE_CLIENT_ID", "YES", "require_client_id", True),
+        ("REQUIRE_CLIENT_ID", "0", "require_client_id", False),
+        ("PARTNER_RATE_LIMIT", "0", "partner_rate_limit", 0),
+    ],
+)
+def test_each_variable_fills_its_field(variable: str, text: str, field: str, value: object) -> None:
+    settings = Settings.from_environ({f"ADJOURN_{variable}": text, "OTHER": "x"})
+    assert getattr(settings, field) == value
+    given: dict[str, Any] = {field: value}
+    assert settings == Settings(**given)
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("PORT", "http"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("PORT", "٨٠"),
+        ("PORT", "9" * 5000),
+        ("RETRY_DELAYS", "60,soon"),
+        ("RETRY_DELAYS", "60,-1"),
+        ("RETRY_DELAYS", "nan"),
+        ("RETRY_DELAYS", "inf"),
+        ("RETRY_DELAYS", ","),
+        ("ALLOW_NETWORKS", "localhost"),
+        ("ALLOW_NETWORKS", "10.0.0.1/8"),
+        ("REQUIRE_CLIENT_ID", "maybe"),
+        ("PARTNER_RATE_LIMIT", "-5"),
+        ("PARTNER_RATE_LIMIT", "1.5"),
+    ],
+)
+def test_a_wrong_value_is_a_config_error_that_names_its_variable(variable: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"ADJOURN_{variable}"):
+        Settings.from_environ({f"ADJOURN_{variable}": text})
+
+
+def test_a_flag_wins_over_its_variable() -> None:
+    environ = {"ADJOURN_PORT": "1", "ADJOURN_HOST": "::1"}
+    settings = Settings.from_environ(environ, port="2", host=None)
+    assert (settings.port, settings.host) == (2, "::1")
+
+
+def test_a_wrong_variable_does_no_harm_under_a_flag() -> None:
+    assert Settings.from_environ({"ADJOURN_PORT": "x"}, port="2").port == 2
+
+
+@pytest.mark.parametrize("field", ["port", "host", "retry_delays", "secret_key", "platform_key"])
+def test_an_empty_variable_is_none(field: str) -> None:
+    assert Settings.from_environ({f"ADJOURN_{field.upper()}": ""}, **{field: ""}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///adjourn.db", Path("adjourn.db")),
+        ("sqlite:////var/lib/adjourn.db", Path("/var/lib/adjourn.db")),
+        ("sqlite:///a folder/ü.db", Path("a folder/ü.db")),
+    ],
+)
+def test_the_path_of_the_database(url: str, path: Path) -> None:
+    assert Settings(database_url=url).sqlite_path == path
+
+
+@pytest.mark.parametrize(
+    "url", ["", "adjourn.db", "sqlite:///", "sqlite://adjourn.db", "postgresql://localhost/a"]
+)
+def test_another_kind_of_database_is_a_config_error(url: str) -> None:
+    with pytest.raises(ConfigError, match="ADJOURN_DATABASE_URL"):
+        _ = Settings(database_url=url).sqlite_path
+
+
+def test_secrets_do_not_show() -> None:
+    environ = {"ADJOURN_PLATFORM_KEY": "hidden1", "ADJOURN_SECRET_KEY": "hidden2,hidden3"}
+    settings = Settings.from_environ(environ)
+    assert "hidden" not in f"{settings!r} {settings}"
+    assert settings.platform_key is not None
+    assert settings.platform_key.reveal() == "hidden1"
+
+
+def test_secrets_compare_by_value() -> None:
+    assert Secret("a") == Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+    assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
