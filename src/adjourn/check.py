@@ -51,6 +51,8 @@ _DATE_TIME = re.compile(
 _MOST_SUGGESTIONS = 20
 _LONGEST_SUGGESTED = 64
 
+_LONGEST_ID = 255  # characters
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _LONGEST_EMAIL = 254  # characters: RFC 5321, 4.5.3.1.3
 
 
@@ -155,11 +157,21 @@ def _email(value: str) -> Sequence[_Problem]:
     return (("", "must be an e-mail address, like dev@example.com"),)
 
 
+def _id(value: str) -> Sequence[_Problem]:
+    """Whatever form it has, it goes into paths, headers and logs."""
+    if not value:
+        return (("", "must not be empty"),)
+    if len(value) > _LONGEST_ID:
+        return (("", f"must have at most {_LONGEST_ID} characters"),)
+    return (("", "must have no control characters"),) if _CONTROL.search(value) else _FINE
+
+
 _FORMATS: Mapping[str | None, _Check] = {
     None: _anything,
     "date-time": _date_time,
     "email": _email,
     "http-url": _http_url,
+    "id": _id,
 }
 
 

@@ -1,5 +1,6 @@
 """An endpoint's URL: what may be one, its origin, and the lane that its deliveries queue in."""
 
+import re
 from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -7,6 +8,8 @@ from urllib.parse import urlsplit
 __all__ = ["Endpoint", "lane_id", "parse_endpoint"]
 
 _MAX_URL = 2000  # characters: CONTRACTS 1.7
+# Without what one reader of URLs would skip and another would not: `http://a[::1]b/`, a zone, an escape.
+_NETLOC = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -34,6 +37,10 @@ def parse_endpoint(url: str) -> Endpoint:
         raise ValueError("must be an absolute http or https URL, like https://example.com/webhooks")
     if "@" in parts.netloc:
         raise ValueError("must not carry a user name or password")
+    if not _NETLOC.fullmatch(parts.netloc):
+        raise ValueError(
+            "has a host that is neither a name of letters, digits, `-`, `_` and `.` nor an address"
+        )
     if port == 0:
         raise ValueError("port 0 cannot be connected to")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname

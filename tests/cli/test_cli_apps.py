@@ -67,7 +67,7 @@ def test_an_id_that_is_taken_is_refused(cli: Cli) -> None:
     cli.make_app("--id", "acme")
     ran = cli("apps", "create", "Acme", *_NEW, "--id", "acme")
     assert ran.code == 1
-    assert "acme" in ran.err
+    assert "$.id: is another app's" in ran.err
 
 
 def test_an_empty_list_says_what_to_do_next(cli: Cli) -> None:

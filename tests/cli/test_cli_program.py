@@ -183,7 +183,7 @@ class TestServe:
             ("--database-url", "mysql://x"),
             ("--retry-delays", "soon"),
             ("--allow-networks", "everywhere"),
-            ("--database-url", "sqlite:////no/such/folder/adjourn.db"),
+            ("--database-url", "sqlite:////dev/null/adjourn.db"),
         ],
     )
     def test_wrong_settings_are_exit_code_2(self, cli: Cli, argv: tuple[str, ...]) -> None:

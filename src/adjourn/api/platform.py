@@ -41,7 +41,7 @@ __all__ = ["Apps", "Connections", "Deliveries", "EventTypes", "Events"]
 
 _OTHERS = 1000  # apps that an event's explanation names beside those it considered
 
-_Id = Annotated[str, Meta(min_length=1, max_length=255)]
+_Id = Annotated[str, Meta(extra_json_schema={"format": "id"})]
 _Text = Annotated[str, Meta(min_length=1, max_length=255)]
 _Long = Annotated[str, Meta(max_length=4000)]
 _Key = Annotated[str, Meta(min_length=1, max_length=500)]

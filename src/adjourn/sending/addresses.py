@@ -7,9 +7,11 @@ from adjourn.config import Network
 
 __all__ = ["AddressRefused", "AddressRule"]
 
+_MAPPED_BITS = 96  # of ::ffff:0:0/96, before the IPv4 address
 _GLOBAL_V6 = IPv6Network("2000::/3")
-# Python calls these global, but packets to them are relayed to wherever the address inside says.
+# Python calls some of these global. None is an endpoint's, and relays pass packets on to any address inside.
 _NOT_PUBLIC: tuple[Network, ...] = (
+    IPv4Network("192.0.0.0/24"),  # IETF protocol assignments (RFC 6890)
     IPv4Network("192.88.99.0/24"),  # 6to4 relay anycast (RFC 7526)
     IPv6Network("2001::/23"),  # IETF protocol assignments, Teredo among them
     IPv6Network("2002::/16"),  # 6to4
@@ -25,7 +27,7 @@ class AddressRule:
     """Checks the very address that is then connected to."""
 
     def __init__(self, allowed: Sequence[Network] = ()) -> None:
-        self._allowed = tuple(allowed)
+        self._allowed = tuple(_unmapped(network) for network in allowed)
 
     def check(self, text: str) -> None:
         """Raises AddressRefused unless `text` is an IP address that may be connected to."""
@@ -37,6 +39,15 @@ class AddressRule:
             address = address.ipv4_mapped
         if not _is_public(address) and not any(address in network for network in self._allowed):
             raise AddressRefused(f"address {address} is not public (ADJOURN_ALLOW_NETWORKS can allow it)")
+
+
+def _unmapped(network: Network) -> Network:
+    """A network of IPv4-mapped addresses as the IPv4 network it is: so are the addresses checked."""
+    if isinstance(network, IPv6Network) and network.prefixlen >= _MAPPED_BITS:
+        inside = network.network_address.ipv4_mapped
+        if inside is not None:
+            return IPv4Network((inside, network.prefixlen - _MAPPED_BITS))
+    return network
 
 
 def _is_public(address: IPv4Address | IPv6Address) -> bool:

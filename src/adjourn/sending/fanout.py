@@ -110,7 +110,8 @@ def _candidates(
         if user_id not in of_user:
             yield None, user_id, None
         for connection in of_user[user_id]:
-            connected = connection.status is ConnectionStatus.ACTIVE
+            # One that ends hears of it, expired or not.
+            connected = connection.status is ConnectionStatus.ACTIVE or connection is submission.revokes
             candidate = (apps[connection.app_id], (user_id, connection.user_email))
             yield connection.app_id, user_id, candidate if connected else None
 

@@ -26,46 +26,50 @@ class Lanes:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._failing_most = max(int(limits.total * limits.failing_share), 1)
         self._lanes: dict[int, _Lane] = {}
         self._held = 0
         self._failing_held = 0
-        self._backlogs = 0
+        # A lane got less than its own limit allows: for want of any slot, or of one for lanes that fail.
+        self._short = False
+        self._failing_short = False
 
     @property
     def held(self) -> int:
         return self._held
 
-    @property
-    def has_backlog(self) -> bool:
-        """Whether any lane waits for room to take more from the store."""
-        return self._backlogs > 0
-
     def try_hold(self, lane_id: int) -> bool:
         """Hold one that was never stored to wait, if there is room and none waits before it."""
         lane = self._lane(lane_id)
-        if lane.backlog or self._room(lane) <= 0:
-            self._set_backlog(lane, waiting=True)
+        room = self._room(lane)
+        if lane.backlog or room <= 0:
+            lane.backlog = True
+            self._note_short(lane, room)
             return False
-        self._hold(lane)
+        self._hold(lane, 1)
         return True
 
     def begin_claim(self, lane_id: int) -> int:
-        """How many to claim from this lane; until `end_claim`, nothing else takes its room."""
+        """How many to claim from this lane. They are held, until `end_claim` tells how many there were."""
         lane = self._lane(lane_id)
-        self._set_backlog(lane, waiting=True)
-        return max(self._room(lane), 0)
+        lane.backlog = True
+        room = self._room(lane)
+        self._note_short(lane, room)
+        self._hold(lane, max(room, 0))
+        return max(room, 0)
 
-    def end_claim(self, lane_id: int, *, taken: int, asked: int) -> None:
+    def end_claim(self, lane_id: int, *, taken: int, asked: int) -> bool:
+        """Whether another claim would find room that was wanting."""
         lane = self._lane(lane_id)
-        for _ in range(taken):
-            self._hold(lane)
-        self._set_backlog(lane, waiting=taken >= asked)
+        self._hold(lane, taken - asked)
+        lane.backlog = taken >= asked
+        return self._serves(lane)
 
-    def release(self, lane_id: int) -> None:
+    def release(self, lane_id: int) -> bool:
+        """Let go of one. Whether something that waits in the store now has room."""
         lane = self._lane(lane_id)
-        lane.held -= 1
-        self._held -= 1
-        self._failing_held -= lane.failing
+        self._hold(lane, -1)
+        return self._serves(lane)
 
     def succeeded(self, lane_id: int) -> None:
         lane = self._lane(lane_id)
@@ -87,20 +91,32 @@ class Lanes:
     def _room(self, lane: _Lane) -> int:
         room = min(lane.limit - lane.held, self._limits.total - self._held)
         if lane.failing:
-            room = min(room, int(self._limits.total * self._limits.failing_share) - self._failing_held)
+            room = min(room, self._failing_most - self._failing_held)
         return room
 
-    def _hold(self, lane: _Lane) -> None:
-        lane.held += 1
-        self._held += 1
-        self._failing_held += lane.failing
+    def _note_short(self, lane: _Lane, room: int) -> None:
+        if room < lane.limit - lane.held:
+            self._short |= room == self._limits.total - self._held
+            self._failing_short |= room < self._limits.total - self._held
+
+    def _serves(self, lane: _Lane) -> bool:
+        """Whether there is room for what waits: in this lane, or in one that came off short."""
+        if self._held >= self._limits.total:
+            return False
+        failing_room = self._failing_held < self._failing_most
+        if self._short or (self._failing_short and failing_room):
+            self._short = False
+            self._failing_short = self._failing_short and not failing_room
+            return True
+        return lane.backlog and lane.held < lane.limit and (failing_room or not lane.failing)
+
+    def _hold(self, lane: _Lane, count: int) -> None:
+        lane.held += count
+        self._held += count
+        if lane.failing:
+            self._failing_held += count
 
     def _set_failing(self, lane: _Lane, *, failing: bool) -> None:
         if lane.failing != failing:
             lane.failing = failing
             self._failing_held += lane.held if failing else -lane.held
-
-    def _set_backlog(self, lane: _Lane, *, waiting: bool) -> None:
-        if lane.backlog != waiting:
-            lane.backlog = waiting
-            self._backlogs += 1 if waiting else -1

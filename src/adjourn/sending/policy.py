@@ -68,12 +68,13 @@ def _retry_after(reply: Reply, now: datetime) -> timedelta:
     if reply.status not in _ASKS_TO_WAIT or not value:
         return timedelta(0)
     if value.isascii() and value.isdigit():
-        seconds = int(value) if len(value) < 9 else 10**9
+        digits = value.lstrip("0")
+        seconds = int(digits or "0") if len(digits) < 9 else 10**9
         return min(timedelta(seconds=seconds), _MAX_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return min(moment - now, _MAX_RETRY_AFTER)
+    except (ArithmeticError, LookupError, TypeError, ValueError):  # the parser's guesses may end in any
         return timedelta(0)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return min(moment - now, _MAX_RETRY_AFTER)

@@ -5,6 +5,7 @@ commit; then what this process holds is sent from memory.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -26,6 +27,7 @@ _MOST_DELIVERIES = 10_000  # of one request: ENGINE.md, "Moves and their guards"
 _MOST_WAITING = 20_000  # events in requests that wait for their commit
 _BATCH = 2_000  # users and apps addressed in one commit: its deliveries are a small multiple
 _REPLANS = 10  # times that apps may change under a plan
+_PATIENCE = 5.0  # seconds that requests wait while outcomes cannot be recorded
 
 Rendered = Callable[[Sequence[FanOut]], KeptAnswer | None]
 
@@ -57,14 +59,22 @@ class Publisher:
     """One for each process, beside its worker."""
 
     def __init__(
-        self, *, queue: Queue, directory: Directory, apps: AppCache, worker: Worker, ids: Uuid7
+        self,
+        *,
+        queue: Queue,
+        directory: Directory,
+        apps: AppCache,
+        worker: Worker,
+        ids: Uuid7,
+        patience: float = _PATIENCE,
     ) -> None:
         self._queue = queue
         self._directory = directory
         self._apps = apps
         self._worker = worker
         self._ids = ids
-        self._waiting: list[_Request] = []
+        self._patience = patience
+        self._waiting: deque[_Request] = deque()
         self._waiting_events = 0
         self._task: asyncio.Task[None] | None = None
 
@@ -84,35 +94,41 @@ class Publisher:
         self._waiting_events += len(submissions)
         if self._task is None:
             self._task = asyncio.create_task(self._run())
-        return await asyncio.shield(request.done)
+        return await request.done  # a caller who leaves cancels his answer, not the work
 
     async def _run(self) -> None:
         await asyncio.sleep(0)  # what this pass of the loop still brings joins the first commit
         try:
             while self._waiting:
-                await self._worker.outcomes.wait_for_room()
-                await self._commit_all(self._next_batch())
+                if await self._worker.outcomes.wait_for_room(within=self._patience):
+                    await self._commit_all(self._next_batch())
+                else:
+                    self._refuse()
         finally:
             self._task = None
 
     def _next_batch(self) -> list[_Request]:
-        batch = [self._waiting.pop(0)]
+        batch = [self._waiting.popleft()]
         weight = batch[0].weight
         while self._waiting and (weight := weight + self._waiting[0].weight) <= _BATCH:
-            batch.append(self._waiting.pop(0))
+            batch.append(self._waiting.popleft())
         self._waiting_events -= sum(len(each.submissions) for each in batch)
         return batch
+
+    def _refuse(self) -> None:
+        while self._waiting:
+            _fail(self._next_batch(), StorageError("too many outcomes wait to be recorded"))
 
     async def _commit_all(self, batch: Sequence[_Request]) -> None:
         """Commit a batch; if that fails, each request alone, so that a bad one fails its caller only."""
         try:
             done = await self._commit(batch)
         except Exception as exc:
-            if len(batch) > 1:
-                for request in batch:
-                    await self._commit_all([request])
-            elif not batch[0].done.done():
-                batch[0].done.set_exception(exc)
+            if len(batch) == 1:
+                _fail(batch, exc)
+                return
+            for request in batch:
+                await self._commit_all([request])
             return
         for request, fan_outs in zip(batch, done, strict=True):
             if not request.done.done():
@@ -128,8 +144,7 @@ class Publisher:
                 await self._queue.publish([entry for plan in plans for entry in plan.entries])
             except BaseException as exc:
                 for plan in plans:
-                    for claimed in plan.held:
-                        self._worker.let_go(claimed.id, claimed.lane_id)
+                    self._let_go(plan.held)
                 if not isinstance(exc, StaleApps):
                     raise
                 await self._apps.reload(exc.app_ids)
@@ -137,6 +152,10 @@ class Publisher:
             self._hand_over(plans)
             return [plan.fan_outs for plan in plans]
         raise StorageError("the apps concerned change faster than events can be published")
+
+    def _let_go(self, held: Sequence[Claimed]) -> None:
+        for claimed in held:
+            self._worker.let_go(claimed.id, claimed.lane_id)
 
     def _hand_over(self, plans: Sequence[_Plan]) -> None:
         for plan in plans:
@@ -175,10 +194,14 @@ class Publisher:
             )
         answer = request.keep(fan_outs)
         held: list[Claimed] = []
-        entries = [
-            self._entry(submission, each, held)
-            for submission, each in zip(request.submissions, fan_outs, strict=True)
-        ]
+        try:
+            entries = [
+                self._entry(submission, each, held)
+                for submission, each in zip(request.submissions, fan_outs, strict=True)
+            ]
+        except BaseException:
+            self._let_go(held)
+            raise
         if answer is not None:
             entries[0] = msgspec.structs.replace(entries[0], answer=answer)
         return _Plan(fan_outs, entries, held)
@@ -231,3 +254,9 @@ class Publisher:
             owner=self._worker.id if holds else None,
             order_key=order,
         )
+
+
+def _fail(batch: Sequence[_Request], exc: Exception) -> None:
+    for request in batch:
+        if not request.done.done():
+            request.done.set_exception(exc)

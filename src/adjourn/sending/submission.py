@@ -17,9 +17,9 @@ __all__ = ["Submission", "parse_submission", "utc_spelling"]
 
 _DEFAULT_PROVIDER = "contio"
 _MOST_NAMED = 10_000  # users or apps in one audience
-_LONGEST_ID = 255  # characters
+_LONGEST_NAME = 255  # characters, of a type that is looked for among those there are
 
-_Id = Annotated[str, msgspec.Meta(min_length=1, max_length=_LONGEST_ID)]
+_Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "id"})]
 _Ids = Annotated[list[_Id], msgspec.Meta(max_length=_MOST_NAMED)]
 _DateTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
@@ -66,7 +66,7 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
     if faults := check(_Body, raw, path=path):
         raise InputError("the request is not an event to publish", faults=faults)
     body = msgspec.convert(raw, _Body)
-    provider = PROVIDERS.get(body.provider or _DEFAULT_PROVIDER)
+    provider = PROVIDERS.get(_DEFAULT_PROVIDER if body.provider is None else body.provider)
     if provider is None:
         reason = f"must be one of {', '.join(PROVIDERS)}"
         raise InputError("unknown provider", faults=[Fault(f"{path}.provider", reason)])
@@ -74,9 +74,13 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
     if event_type is None:
         reason = _unknown_type(body.event_type, provider)
         raise CatalogError(body.event_type, faults=[Fault(f"{path}.event_type", reason)])
-    audience = _audience(body.audience, path=f"{path}.audience")
-    data, faults = _check_data(provider, body, audience, path=path)
-    if faults:
+    audience = _audience(body.audience)
+    timestamp, faults = _timestamp(body.timestamp, path=f"{path}.timestamp")
+    data, more = _check_data(provider, body, audience, path=path)
+    faults += more
+    if audience is None:
+        faults.append(Fault(f"{path}.audience", "must have either user_ids or partner_app_ids"))
+    if faults or audience is None:
         raise CatalogError(event_type.name, faults=faults)
     return Submission(
         provider=provider,
@@ -85,33 +89,34 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
         data_json=wirejson.dumps(data),
         audience=audience,
         actor_user_id=body.actor_user_id,
-        timestamp=None if body.timestamp is None else _timestamp(body.timestamp, path=path),
+        timestamp=timestamp,
         path=path,
     )
 
 
 def _check_data(
-    provider: Provider, body: _Body, audience: Audience, *, path: str
+    provider: Provider, body: _Body, audience: Audience | None, *, path: str
 ) -> tuple[dict[str, Any], list[Fault]]:
     if not isinstance(body.data, dict):
         return {}, [Fault(f"{path}.data", "must be an object")]
     data, faults = provider.prepare(body.event_type, body.data, path=f"{path}.data")
+    if audience is None:
+        return data, faults
     name = provider.aliases.get(body.event_type, body.event_type)
     refused = provider.check_audience(name, data, audience, body.actor_user_id)
     return data, faults + [Fault(f"{path}.audience", reason) for reason in refused]
 
 
 def _unknown_type(name: str, provider: Provider) -> str:
-    close = get_close_matches(name[:_LONGEST_ID], provider.event_types, n=1)
+    close = get_close_matches(name[:_LONGEST_NAME], provider.event_types, n=1)
     hint = f", did you mean `{close[0]}`?" if close else "; GET /v1/platform/event-types lists them"
     return f"is no event type of {provider.title}{hint}"
 
 
-def _audience(body: _AudienceBody, *, path: str) -> Audience:
-    """Users or apps, each once, in the order given."""
+def _audience(body: _AudienceBody) -> Audience | None:
+    """Users or apps, each once, in the order given; None unless it is one of the two."""
     if (body.user_ids is None) == (body.partner_app_ids is None):
-        reason = "must have either user_ids or partner_app_ids"
-        raise InputError("whom is it for?", faults=[Fault(path, reason)])
+        return None
     if body.user_ids is not None:
         return Audience(user_ids=tuple(dict.fromkeys(body.user_ids)))
     return Audience(partner_app_ids=tuple(dict.fromkeys(body.partner_app_ids or ())))
@@ -133,9 +138,8 @@ def utc_spelling(text: str) -> str:
     return f"{moment.replace(tzinfo=None).isoformat()}{fraction}Z"
 
 
-def _timestamp(text: str, *, path: str) -> str:
+def _timestamp(text: str | None, *, path: str) -> tuple[str | None, list[Fault]]:
     try:
-        return utc_spelling(text)
+        return None if text is None else utc_spelling(text), []
     except (ValueError, OverflowError):
-        fault = Fault(f"{path}.timestamp", "is out of range")
-        raise InputError("the timestamp cannot be read", faults=[fault]) from None
+        return None, [Fault(path, "is out of range")]

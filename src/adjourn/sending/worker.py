@@ -10,10 +10,11 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from adjourn.endpoint import parse_endpoint
+import msgspec
+
 from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import App, Attempt
@@ -25,21 +26,34 @@ from adjourn.sending.request import RequestBuilder
 from adjourn.sending.sender import Sender
 from adjourn.storage.base import Claimed, Queue, Result
 
-__all__ = ["Worker"]
+__all__ = ["Pace", "Worker"]
 
 _log = logging.getLogger(__name__)
 
 _LEASE = timedelta(seconds=60)
 _MARGIN = timedelta(seconds=5)  # of the lease, in which nothing is sent any more
-_HEARTBEAT = 15.0  # seconds
 _CLAIM = 500  # deliveries at a time
-_CLAIM_EVERY = 1.0  # seconds, at the latest: a wake-up may be missed, a second look misses nothing
-_CLAIM_PAUSE = 0.002  # seconds between claims: what becomes free meanwhile shares the next
-_HOUSEKEEPING = 5.0  # seconds
 _DISCARD = 1000  # deliveries in one commit
 _ANSWERS_KEPT = timedelta(hours=24)  # CONTRACTS 1.7, Idempotency-Key
-_PAUSE_ON_ERROR = 1.0  # seconds
+_CANCEL_AGAIN = 1.0  # seconds: a library may swallow being cancelled
 _UNRECORDED = 2000  # outcomes: publishing waits, so that fan-out cannot run ahead of recording
+
+
+def _boot_clock() -> float:
+    """Seconds; it goes on while the machine sleeps, as the lease in the store does."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the worker does what it does; all in seconds."""
+
+    heartbeat: float = 15.0
+    claim: float = 1.0  # at the latest: a wake-up may be missed, a second look misses nothing
+    between_claims: float = 0.002  # what becomes free meanwhile shares the next
+    housekeeping: float = 5.0
+    after_error: float = 1.0
+    store_again: float = 0.5  # outcomes that the store could not take
+    last_stores: float = 5.0  # at most, when it drains
 
 
 class Worker:
@@ -55,6 +69,8 @@ class Worker:
         lanes: Lanes,
         ids: Uuid7,
         rng: random.Random,
+        pace: Pace = Pace(),  # noqa: B008 - it is frozen
+        clock: Callable[[], float] = _boot_clock,
     ) -> None:
         self.id = ids()
         self._queue = queue
@@ -64,10 +80,14 @@ class Worker:
         self._lanes = lanes
         self._ids = ids
         self._rng = rng
+        self._pace = pace
+        self._clock = clock
         self._requests = RequestBuilder()
-        self.outcomes = Batcher(self._record, full=_UNRECORDED)
-        self._returns = Batcher(self._give_back, full=_UNRECORDED)
+        self.outcomes = Batcher(self._record, full=_UNRECORDED, retry_every=pace.store_again)
+        self._returns = Batcher(self._give_back, full=_UNRECORDED, retry_every=pace.store_again)
         self._fresh_until = 0.0
+        self._draining = False
+        self._drained = False
         self._due = asyncio.Event()
         self._unrecorded: dict[str, None] = {}  # claimed as they were published, in the order of their ids
         self._sending: set[asyncio.Task[None]] = set()
@@ -89,6 +109,8 @@ class Worker:
 
     def take(self, claimed: Claimed) -> None:
         """Send one for which room is held."""
+        if self._drained:
+            return  # its lease is over: who reaps this worker takes it up
         task = asyncio.create_task(self._deliver(claimed))
         self._sending.add(task)
         task.add_done_callback(self._sending.discard)
@@ -100,31 +122,41 @@ class Worker:
     # its life
 
     async def start(self) -> None:
+        """Raises StorageError."""
         await self._enlist()
         await self._queue.reap()
         loops = (self._claim_due, self._heartbeat, self._keep_house)
-        self._loops = [asyncio.create_task(_repeat(each)) for each in loops]
+        self._loops = [asyncio.create_task(self._repeat(each)) for each in loops]
 
     async def drain(self, grace: timedelta) -> None:
-        """Start nothing more; let what is in flight end, or give it back when the grace is over."""
-        claiming, *others = self._loops
+        """Start nothing more; let what is in flight end, or give it back when the grace is over.
+
+        What the store cannot take by then is left to whoever reaps this worker: its lease ends here.
+        """
+        claiming, others = self._loops[:1], self._loops[1:]
         self._loops = []
-        await _cancel([claiming])
+        self._draining = True
+        await _cancel(claiming)
         if self._sending:
             await asyncio.wait(self._sending, timeout=grace.total_seconds())
         await _cancel([*self._sending])
-        await self._returns.finish()
-        await self.outcomes.finish()
+        for batcher in (self._returns, self.outcomes):
+            if not await batcher.finish(within=self._pace.last_stores):
+                _log.warning("stopping, though the store took not everything")
+        self._drained = True
         await _cancel(others)
-        await self._queue.enlist(self.id, lease=timedelta(0), floor=self._floor())
+        try:
+            await self._queue.enlist(self.id, lease=timedelta(0), floor=self._floor())
+        except StorageError as exc:
+            _log.warning("cannot end the lease, it will run out: %s", exc)
 
     async def _enlist(self) -> None:
-        began = time.monotonic()
+        began = self._clock()
         await self._queue.enlist(self.id, lease=_LEASE, floor=self._floor())
         self._fresh_until = began + (_LEASE - _MARGIN).total_seconds()
 
     def _is_fresh(self) -> bool:
-        return time.monotonic() < self._fresh_until
+        return self._clock() < self._fresh_until
 
     def _floor(self) -> str:
         return next(iter(self._unrecorded), self._ids.floor())
@@ -132,11 +164,12 @@ class Worker:
     # its loops, each step of which may fail and is tried again
 
     async def _heartbeat(self) -> None:
-        await asyncio.sleep(_HEARTBEAT)
         await self._enlist()
+        await asyncio.sleep(self._pace.heartbeat)
 
     async def _keep_house(self) -> None:
-        await asyncio.sleep(_HOUSEKEEPING)
+        await asyncio.sleep(self._pace.housekeeping)
+        await self._enlist()  # or it might reap itself, where the store's clock has leapt
         if await self._queue.reap():
             self.poke()
         while await self._queue.discard(limit=_DISCARD):
@@ -145,7 +178,7 @@ class Worker:
 
     async def _claim_due(self) -> None:
         self._due.clear()
-        pause = _CLAIM_EVERY
+        pause = self._pace.claim
         if self._is_fresh():
             taken, next_wake = await self._claim()
             if taken >= _CLAIM:
@@ -153,15 +186,17 @@ class Worker:
             if next_wake is not None:
                 wait = (next_wake - await self._queue.now()).total_seconds()
                 pause = min(pause, max(wait, 0))
-        await asyncio.sleep(_CLAIM_PAUSE)
+        await asyncio.sleep(self._pace.between_claims)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._due.wait(), pause)
+            async with asyncio.timeout(pause):  # Python 3.11's wait_for may swallow being cancelled
+                await self._due.wait()
 
     async def _claim(self) -> tuple[int, datetime | None]:
         asked: dict[int, int] = {}
 
         def room(lane_id: int) -> int:
-            asked[lane_id] = self._lanes.begin_claim(lane_id)
+            if lane_id not in asked:
+                asked[lane_id] = self._lanes.begin_claim(lane_id)
             return asked[lane_id]
 
         taken: Counter[int] = Counter()
@@ -170,52 +205,74 @@ class Worker:
             taken.update(each.lane_id for each in claim.deliveries)
         finally:
             for lane_id, most in asked.items():
-                self._lanes.end_claim(lane_id, taken=taken[lane_id], asked=most)
-        await self._apps.load({each.app_id for each in claim.deliveries})
-        for each in claim.deliveries:
-            self.take(each)
+                if self._lanes.end_claim(lane_id, taken=taken[lane_id], asked=most):
+                    self._due.set()
+        try:
+            await self._know({each.app_id for each in claim.deliveries})
+        finally:  # an app that is not there sends its deliveries back
+            for each in claim.deliveries:
+                self.take(each)
         return len(claim.deliveries), claim.next_wake
+
+    async def _know(self, app_ids: Iterable[str]) -> None:
+        """See that the apps of what was claimed are in memory, and as new as what gave them out."""
+        known = {app_id: self._apps.find(app_id) for app_id in app_ids}
+        if stale := [app_id for app_id, app in known.items() if app is None or not app.takes_attempts]:
+            await self._apps.reload(stale)
 
     # one delivery
 
     async def _deliver(self, claimed: Claimed) -> None:
         app = self._apps.find(claimed.app_id)
         try:
-            if app is None or not app.takes_attempts or not self._is_fresh():
+            if self._draining or app is None or not app.takes_attempts or not self._is_fresh():
                 self._returns.add(claimed)
             else:
-                await self._attempt(claimed, app)
+                self.outcomes.add(await self._attempt(claimed, app))
         except asyncio.CancelledError:
             self._returns.add(claimed)
             raise
+        except Exception:  # a fault of ours: nothing may stay in memory for ever
+            _log.exception("delivery %s goes back to wait", claimed.id)
+            await asyncio.sleep(self._pace.after_error)
+            self._returns.add(claimed)
         finally:
             self._release(claimed.lane_id)
 
-    async def _attempt(self, claimed: Claimed, app: App) -> None:
+    async def _attempt(self, claimed: Claimed, app: App) -> Result:
         assert app.webhook_url is not None
         policy = self._policies[app.provider]
-        began = time.monotonic()
         at = datetime.now(UTC)
+        began = self._clock()
         reply = await self._send(claimed, app, url=app.webhook_url, at=at)
-        took = timedelta(seconds=time.monotonic() - began)
-        self._note(claimed, app.webhook_url, reply)
-        now = await self._queue.now()
-        self.outcomes.add(
-            Result(
-                claimed=claimed,
-                attempt=Attempt(
-                    delivery_id=claimed.id,
-                    no=claimed.attempt_no + 1,
-                    at=at,
-                    duration_ms=took // timedelta(milliseconds=1),
-                    http_status=reply.status,
-                    error=reply.error,
-                    response=reply.start.decode("utf-8", "replace"),
-                    response_headers=reply.headers,
-                ),
-                step=decide(policy, claimed, reply, url=app.webhook_url, now=now, rng=self._rng),
-            )
+        ended = self._clock()
+        self._note(claimed, reply)
+        now = await self._time_of(ended)
+        return Result(
+            claimed=claimed,
+            attempt=Attempt(
+                delivery_id=claimed.id,
+                no=claimed.attempt_no + 1,
+                at=at,
+                duration_ms=round((ended - began) * 1000),
+                http_status=reply.status,
+                error=reply.error,
+                response=reply.start.decode("utf-8", "replace"),
+                response_headers=reply.headers,
+            ),
+            step=decide(policy, claimed, reply, url=app.webhook_url, now=now, rng=self._rng),
         )
+
+    async def _time_of(self, moment: float) -> datetime:
+        """What the store's clock said at a moment of ours. Waits while the store cannot tell."""
+        while True:
+            try:
+                now = await self._queue.now()
+            except StorageError as exc:
+                _log.warning("the store cannot tell the time, asking again: %s", exc)
+                await asyncio.sleep(self._pace.store_again)
+            else:
+                return now - timedelta(seconds=self._clock() - moment)
 
     async def _send(self, claimed: Claimed, app: App, *, url: str, at: datetime) -> Reply:
         try:
@@ -225,16 +282,15 @@ class Worker:
             _log.exception("delivery %s could not be sent", claimed.id)
             return Reply(error="internal error: the attempt could not be made")
 
-    def _note(self, claimed: Claimed, url: str, reply: Reply) -> None:
+    def _note(self, claimed: Claimed, reply: Reply) -> None:
         if reply.succeeded:
             self._lanes.succeeded(claimed.lane_id)
         else:
             self._lanes.failed(claimed.lane_id, timed_out=reply.timed_out)
-            _log.info("delivery %s to %s failed: %s", claimed.id, parse_endpoint(url).origin, reply.error)
+            _log.info("delivery %s of app %s failed: %s", claimed.id, claimed.app_id, reply.error)
 
     def _release(self, lane_id: int) -> None:
-        self._lanes.release(lane_id)
-        if self._lanes.has_backlog:
+        if self._lanes.release(lane_id):
             self._due.set()
 
     async def _give_back(self, deliveries: Sequence[Claimed]) -> None:
@@ -244,29 +300,33 @@ class Worker:
         self.poke()
 
     async def _record(self, results: Sequence[Result]) -> None:
+        """Recording the same again is harmless, so this may fail at any step."""
         recorded = await self._queue.record(self.id, results)
+        if recorded.disabled:
+            _log.warning("webhooks disabled, the URL answered 410: %s", ", ".join(recorded.disabled))
+        if gone := {each.claimed.app_id for each in results if each.step.gone_url is not None}:
+            await self._apps.reload(gone)
         for result in results:
             self._unrecorded.pop(result.claimed.id, None)
-        if recorded.disabled:
-            await self._apps.reload(recorded.disabled)
-            _log.warning("webhooks disabled, the URL answered 410: %s", ", ".join(recorded.disabled))
         if any(result.step.retry_at is not None or result.claimed.order_key for result in results):
             self.poke()
 
-
-async def _repeat(step: Callable[[], Coroutine[None, None, None]]) -> None:
-    while True:
-        try:
-            await step()
-        except StorageError as exc:
-            _log.warning("%s failed, trying again: %s", step.__name__, exc)
-            await asyncio.sleep(_PAUSE_ON_ERROR)
-        except Exception:
-            _log.exception("%s failed, trying again", step.__name__)
-            await asyncio.sleep(_PAUSE_ON_ERROR)
+    async def _repeat(self, step: Callable[[], Coroutine[None, None, None]]) -> None:
+        while True:
+            try:
+                await step()
+            except StorageError as exc:
+                _log.warning("%s failed, trying again: %s", step.__name__, exc)
+                await asyncio.sleep(self._pace.after_error)
+            except Exception:
+                _log.exception("%s failed, trying again", step.__name__)
+                await asyncio.sleep(self._pace.after_error)
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=_CANCEL_AGAIN)
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,240 @@
+"""How much each lane may hold: ENGINE.md, "Room"."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
+
+from adjourn.sending.lanes import Lanes, Limits
+
+A, B, C, D = 1, 2, 3, 4
+
+
+def holdable(lanes: Lanes, lane_id: int) -> int:
+    """How many more of a lane may be held; they are let go again."""
+    count = 0
+    while lanes.try_hold(lane_id):
+        count += 1
+    for _ in range(count):
+        lanes.release(lane_id)
+    lanes.end_claim(lane_id, taken=0, asked=lanes.begin_claim(lane_id))
+    return count
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    assert Limits() == Limits(total=1024, start=16, most=64, failing_share=0.2)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "room"),
+    [
+        ("", 16),
+        ("+", 17),
+        ("+" * 47, 63),
+        ("+" * 48, 64),
+        ("+" * 500, 64),
+        ("t", 1),
+        ("t+", 2),
+        ("t" + "+" * 62, 63),
+        ("t" + "+" * 100, 64),
+        ("+" * 100 + "t", 1),
+        ("tttt", 1),
+        ("-", 16),
+        ("+++---", 19),
+        ("t-", 1),
+        ("t+t", 1),
+    ],
+)
+def test_a_lane_grows_by_one_with_each_success_and_shrinks_to_one_after_a_timeout(
+    outcomes: str, room: int
+) -> None:
+    lanes = Lanes(Limits())
+    for outcome in outcomes:
+        if outcome == "+":
+            lanes.succeeded(A)
+        else:
+            lanes.failed(A, timed_out=outcome == "t")
+    assert holdable(lanes, A) == room
+
+
+def test_one_lane_takes_nothing_from_another() -> None:
+    lanes = Lanes(Limits())
+    lanes.failed(A, timed_out=True)
+    assert lanes.try_hold(A)
+    assert not lanes.try_hold(A)
+    assert holdable(lanes, B) == 16
+
+
+def test_all_lanes_together_hold_no_more_than_the_total() -> None:
+    lanes = Lanes(Limits(total=20))
+    assert [lanes.try_hold(A) for _ in range(17)].count(True) == 16
+    assert [lanes.try_hold(B) for _ in range(17)].count(True) == 4
+    assert lanes.held == 20
+    assert lanes.begin_claim(C) == 0
+
+
+def test_failing_lanes_share_a_fifth_of_all_slots() -> None:
+    lanes = Lanes(Limits(total=50))
+    for lane in (A, B, C):
+        lanes.failed(lane, timed_out=False)
+    assert [lanes.try_hold(A) for _ in range(7)] == [True] * 7
+    assert [lanes.try_hold(B) for _ in range(7)] == [True] * 3 + [False] * 4
+    assert not lanes.try_hold(C)
+    assert holdable(lanes, D) == 16, "a lane that does not fail is not concerned"
+
+
+def test_what_a_lane_holds_counts_as_failing_from_its_first_failure_on() -> None:
+    lanes = Lanes(Limits(total=50))
+    lanes.failed(B, timed_out=False)
+    assert all(lanes.try_hold(A) for _ in range(12))
+    lanes.failed(A, timed_out=False)
+    assert not lanes.try_hold(B)
+    lanes.succeeded(A)
+    assert lanes.begin_claim(B) == 10
+
+
+def test_a_failing_lane_always_has_one_slot_to_recover_with() -> None:
+    lanes = Lanes(Limits(total=3))
+    lanes.failed(A, timed_out=True)
+    assert lanes.try_hold(A)
+
+
+def test_newer_deliveries_queue_behind_those_that_wait_in_the_store() -> None:
+    lanes = Lanes(Limits(start=2))
+    assert [lanes.try_hold(A) for _ in range(3)] == [True, True, False]
+    lanes.release(A)
+    assert not lanes.try_hold(A), "the third waits in the store"
+    assert lanes.begin_claim(A) == 1
+    lanes.end_claim(A, taken=1, asked=1)
+    lanes.release(A)
+    assert not lanes.try_hold(A), "as many as asked for: more may wait"
+    assert lanes.begin_claim(A) == 1
+    lanes.end_claim(A, taken=0, asked=1)
+    assert lanes.try_hold(A), "fewer than asked for: none is left"
+
+
+def test_nothing_takes_the_room_of_a_claim_under_way() -> None:
+    lanes = Lanes(Limits(total=6, start=4))
+    assert lanes.begin_claim(A) == 4
+    assert not lanes.try_hold(A)
+    assert lanes.begin_claim(B) == 2
+    assert not lanes.try_hold(C)
+    lanes.end_claim(A, taken=4, asked=4)
+    lanes.end_claim(B, taken=2, asked=2)
+    assert lanes.held == 6
+
+
+def test_a_release_tells_when_what_waits_has_room() -> None:
+    lanes = Lanes(Limits(total=6, start=4))
+    for lane in (A, A, A, B):
+        lanes.try_hold(lane)
+    assert not lanes.release(A), "nothing waits"
+    lanes.try_hold(A)
+    lanes.try_hold(A)
+    assert not lanes.try_hold(A)
+    assert not lanes.release(B), "lane A waits, and is as full as before"
+    assert lanes.release(A)
+
+
+def test_a_release_elsewhere_tells_when_a_lane_waits_for_the_total() -> None:
+    lanes = Lanes(Limits(total=4, start=4))
+    assert all(lanes.try_hold(A) for _ in range(4))
+    assert not lanes.try_hold(B)
+    assert lanes.release(A)
+
+
+def test_a_failing_lane_that_recovers_lets_the_others_in() -> None:
+    lanes = Lanes(Limits(total=20, start=4))
+    assert all(lanes.try_hold(A) for _ in range(4))
+    lanes.failed(A, timed_out=False)
+    lanes.failed(B, timed_out=False)
+    assert not lanes.try_hold(B)
+    lanes.succeeded(A)
+    assert lanes.release(A)
+
+
+def test_room_that_a_claim_did_not_use_is_told_to_those_that_came_off_short() -> None:
+    lanes = Lanes(Limits(total=4, start=4))
+    assert lanes.begin_claim(A) == 4
+    assert lanes.begin_claim(B) == 0
+    assert lanes.end_claim(A, taken=1, asked=4)
+    lanes.end_claim(B, taken=0, asked=0)
+    assert lanes.begin_claim(B) == 3
+    assert not lanes.end_claim(B, taken=3, asked=3), "all slots are taken: another claim would bring nothing"
+
+
+class LanesUnderWork(RuleBasedStateMachine):
+    """Whatever happens in whatever order, what is held stays within the limits and is counted right."""
+
+    LIMITS = Limits(total=10, start=3, most=5)
+    held = Bundle("held")
+    claims = Bundle("claims")
+    lane_ids = st.integers(1, 5)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lanes = Lanes(self.LIMITS)
+        self.count: Counter[int] = Counter()
+        self.open: set[int] = set()
+
+    @rule(target=held, lane_id=lane_ids)
+    def hold(self, lane_id: int) -> object:
+        if not self.lanes.try_hold(lane_id):
+            return multiple()
+        assert lane_id not in self.open
+        self.count[lane_id] += 1
+        assert self.count[lane_id] <= self.LIMITS.most
+        return lane_id
+
+    @rule(target=claims, lane_id=lane_ids)
+    def begin(self, lane_id: int) -> object:
+        if lane_id in self.open:
+            return multiple()
+        asked = self.lanes.begin_claim(lane_id)
+        assert 0 <= asked <= self.LIMITS.most - self.count[lane_id] or asked == 0
+        self.open.add(lane_id)
+        self.count[lane_id] += asked
+        return (lane_id, asked)
+
+    @rule(target=held, claim=consumes(claims), share=st.floats(0, 1))
+    def end(self, claim: tuple[int, int], share: float) -> object:
+        lane_id, asked = claim
+        taken = int(asked * share)
+        self.lanes.end_claim(lane_id, taken=taken, asked=asked)
+        self.open.discard(lane_id)
+        self.count[lane_id] -= asked - taken
+        return multiple(*[lane_id] * taken)
+
+    @rule(lane_id=consumes(held), outcome=st.sampled_from(["given back", "success", "failure", "timeout"]))
+    def finish(self, lane_id: int, outcome: str) -> None:
+        if outcome == "success":
+            self.lanes.succeeded(lane_id)
+        elif outcome != "given back":
+            self.lanes.failed(lane_id, timed_out=outcome == "timeout")
+        self.lanes.release(lane_id)
+        self.count[lane_id] -= 1
+
+    @invariant()
+    def counts_what_is_held(self) -> None:
+        assert self.lanes.held == sum(self.count.values())
+        assert self.lanes.held <= self.LIMITS.total
+        assert min(self.count.values(), default=0) >= 0
+
+    def teardown(self) -> None:
+        """When all is let go, and the store has nothing, every lane has room again."""
+        for lane_id, count in self.count.items():
+            if lane_id not in self.open:
+                for _ in range(count):
+                    self.lanes.release(lane_id)
+        if not self.open:
+            assert self.lanes.held == 0
+            for lane_id in range(1, 6):
+                asked = self.lanes.begin_claim(lane_id)
+                assert asked >= 1
+                self.lanes.end_claim(lane_id, taken=0, asked=asked)
+
+
+TestLanesUnderWork = LanesUnderWork.TestCase
+TestLanesUnderWork.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
