@@ -1,6 +1,7 @@
 """`adjourn serve` and `adjourn secret-key`."""
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
@@ -73,6 +74,8 @@ def serve(
         allow_networks=allow_networks,
         platform_key=platform_key,
     )
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
     _run(run_server(settings, on_ready=_tell_ready))
 
 

@@ -287,7 +287,7 @@ class Worker:
             self._lanes.succeeded(claimed.lane_id)
         else:
             self._lanes.failed(claimed.lane_id, timed_out=reply.timed_out)
-            _log.info("delivery %s of app %s failed: %s", claimed.id, claimed.app_id, reply.error)
+            _log.debug("delivery %s of app %s failed: %s", claimed.id, claimed.app_id, reply.error)
 
     def _release(self, lane_id: int) -> None:
         if self._lanes.release(lane_id):
