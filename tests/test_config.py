@@ -104,11 +104,21 @@ def test_the_path_of_the_database(url: str, path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "adjourn.db", "sqlite:///", "sqlite://adjourn.db", "postgresql://localhost/a"]
+    "url", ["", "adjourn.db", "sqlite:///", "sqlite://adjourn.db", "mysql://localhost/a"]
 )
 def test_another_kind_of_database_is_a_config_error(url: str) -> None:
     with pytest.raises(ConfigError, match="ADJOURN_DATABASE_URL"):
         _ = Settings(database_url=url).sqlite_path
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
+def test_postgresql_is_told_to_come_and_to_need_a_secret_key(scheme: str) -> None:
+    settings = Settings(database_url=f"{scheme}://localhost/a")
+    with pytest.raises(ConfigError, match="ADJOURN_SECRET_KEY must be set with PostgreSQL"):
+        _ = settings.sqlite_path
+    settings = Settings(database_url=f"{scheme}://localhost/a", secret_keys=(Secret("k"),))
+    with pytest.raises(ConfigError, match="SQLite only"):
+        _ = settings.sqlite_path
 
 
 def test_secrets_do_not_show() -> None:

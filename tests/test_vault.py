@@ -115,3 +115,10 @@ def test_a_key_file_that_cannot_be_made_is_a_config_error(tmp_path: Path) -> Non
 def test_a_digest_is_sha256_and_differs_for_each_key() -> None:
     assert digest_key(b"a") == hashlib.sha256(b"a").digest()
     assert digest_key(b"a") != digest_key(b"b")
+
+
+def test_a_database_whose_key_file_is_gone_gets_no_new_one(tmp_path: Path) -> None:
+    (tmp_path / "adjourn.db").write_bytes(b"some tables")
+    with pytest.raises(ConfigError, match="is missing: restore it"):
+        Vault.beside(tmp_path / "adjourn.db")
+    assert not (tmp_path / "adjourn.db.key").exists()

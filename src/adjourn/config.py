@@ -15,6 +15,7 @@ __all__ = ["Network", "Secret", "Settings"]
 Network = IPv4Network | IPv6Network
 
 _SQLITE = "sqlite:///"
+_POSTGRES = ("postgres://", "postgresql://")
 _PREFIX = "ADJOURN_"
 
 
@@ -55,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sqlite_path(self) -> Path:
         """The database file. Raises ConfigError for any other kind of database."""
+        if self.database_url.startswith(_POSTGRES):
+            raise ConfigError(self._why_no_postgres())
         path = self.database_url.removeprefix(_SQLITE)
         if path == self.database_url or not path:
             raise ConfigError(
@@ -62,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 f"for an absolute path), got {self.database_url!r}"
             )
         return Path(path)
+
+    def _why_no_postgres(self) -> str:
+        needs = "" if self.secret_keys else "ADJOURN_SECRET_KEY must be set with PostgreSQL; and "
+        return f"{needs}this version of Adjourn keeps its data in SQLite only: PostgreSQL comes with the next"
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **flags: str | None) -> "Settings":

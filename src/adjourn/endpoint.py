@@ -1,6 +1,7 @@
 """An endpoint's URL: what may be one, its origin, and the lane that its deliveries queue in."""
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -20,6 +21,7 @@ class Endpoint(NamedTuple):
     origin: str
 
 
+@lru_cache(maxsize=4096)  # asked again for each delivery
 def parse_endpoint(url: str) -> Endpoint:
     """Check a webhook URL. Raises ValueError with a reason fit for the person who wrote it."""
     if len(url) > _MAX_URL:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import uvicorn
 
 from adjourn.api.app import build_app
+from adjourn.api.protocol import BoundedProtocol
 from adjourn.config import Secret, Settings
 from adjourn.errors import ConfigError
 from adjourn.wiring import open_engine
@@ -18,7 +19,6 @@ __all__ = ["serve"]
 
 _REQUESTS_END_WITHIN = 10  # seconds, once asked to stop
 _BACKLOG = 2048  # connections not yet accepted
-_HEADERS = 64 << 10  # bytes of a request's headers
 
 Ready = Callable[[str, Secret | None], None]
 
@@ -45,7 +45,7 @@ async def serve(settings: Settings, *, on_ready: Ready) -> None:
             server_header=False,
             proxy_headers=False,  # nothing here reads them, and anyone can send them
             timeout_graceful_shutdown=_REQUESTS_END_WITHIN,
-            h11_max_incomplete_event_size=_HEADERS,
+            http=BoundedProtocol,
         )
     )
     await engine.start()

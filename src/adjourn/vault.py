@@ -47,6 +47,10 @@ class Vault:
         path = database.with_name(database.name + ".key")
         try:
             if not path.exists():
+                if database.exists() and database.stat().st_size:
+                    raise ConfigError(
+                        f"the key file {path} is missing: restore it, or put its key into ADJOURN_SECRET_KEY"
+                    )
                 _write_once(path, Fernet.generate_key())
             key = path.read_text("ascii").strip()
         except (OSError, UnicodeDecodeError) as exc:

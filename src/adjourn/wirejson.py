@@ -56,7 +56,9 @@ def loads(body: bytes, *, max_depth: int = 64) -> object:
     except json.JSONDecodeError as exc:
         if not text.strip():
             raise _error("$", "the body is empty") from exc
-        raise _error("$", f"not JSON: {exc.msg} at line {exc.lineno}, column {exc.colno}") from exc
+        raise _error(
+            "$", f"not JSON: {exc.msg.removesuffix(' at')} at line {exc.lineno}, column {exc.colno}"
+        ) from exc
     except RecursionError as exc:
         raise _error("$", _too_deep(max_depth)) from exc
     if wrong is not None:

@@ -90,7 +90,12 @@ async def open_engine(
     )
     publisher = Publisher(queue=store.queue, directory=store.directory, apps=apps, worker=worker, ids=ids)
     partners = Partners(
-        directory=store.directory, apps=apps, publisher=publisher, ids=ids, on_change=worker.poke
+        directory=store.directory,
+        queue=store.queue,
+        apps=apps,
+        publisher=publisher,
+        ids=ids,
+        on_change=worker.poke,
     )
     return Engine(
         settings=settings,

@@ -70,6 +70,29 @@ async def test_the_platform_api_needs_the_platform_key(
     assert answer.headers["www-authenticate"] == "Bearer"
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//v1/platform/apps",
+        "/v1//platform/apps",
+        "///v1///platform//apps//",
+        "/v1/platform//apps",
+        "/V1/platform/apps",
+        "/v1/%70latform/apps",
+        "/v1/platform%2Fapps",
+        "/v1/./platform/apps",
+        "/v1/x/../platform/apps",
+        "/v1/platform/apps/",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_no_spelling_of_a_path_gets_round_the_platform_key(api: Api, method: str, path: str) -> None:
+    body = {"name": "a", "company_name": "c", "primary_contact_email": "a@example.com"}
+    answer = await api.client({}).request(method, path, json=body)
+    assert answer.status_code in (401, 404)
+    assert (await api.platform.get("/v1/platform/apps")).json()["total"] == 0
+
+
 @pytest.mark.parametrize(("method", "path"), PARTNER)
 async def test_the_partner_api_needs_a_valid_key(api: Api, method: str, path: str) -> None:
     keys = (await api.create_app())["credentials"]
@@ -115,6 +138,12 @@ async def test_a_body_of_the_wrong_form_names_its_faults(api: Api, method: str, 
 async def test_another_content_type_is_refused(api: Api, method: str, path: str, media_type: str) -> None:
     client = await client_for(api, path)
     answer = await client.request(method, path, content=b"{}", headers={"Content-Type": media_type})
+    check_problem(answer, 415, "unsupported_media_type")
+
+
+async def test_a_compressed_body_is_refused(api: Api) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    answer = await api.platform.post("/v1/platform/events", content=b"{}", headers=headers)
     check_problem(answer, 415, "unsupported_media_type")
 
 

@@ -51,6 +51,8 @@ async def test_deliveries_are_listed_newest_first_and_filtered(api: Api) -> None
     assert (page["total"], page["limit"], page["offset"]) == (3, 2, 1)
     only = (await partner.get(f"{_ADMIN}/webhook-deliveries?event_type=meeting.updated")).json()
     assert [each["event_type"] for each in only["deliveries"]] == ["meeting.updated"]
+    unknown = await partner.get(f"{_ADMIN}/webhook-deliveries?event_type=none.such")
+    assert (unknown.status_code, unknown.json()["faults"][0]["path"]) == (400, "?event_type")
     none = (await partner.get(f"{_ADMIN}/webhook-deliveries?status=failed")).json()
     assert (none["deliveries"], none["total"]) == ([], 0)
     default = (await partner.get(f"{_ADMIN}/webhook-deliveries")).json()
@@ -123,12 +125,41 @@ async def test_disabled_webhooks_wait_and_go_where_the_disposition_says(api: Api
         refused = await partner.put(f"{_ADMIN}/webhook-status", json={"enabled": True})
         assert refused.status_code == 400
         assert refused.json()["faults"][0]["path"] == "$.pending_disposition"
+        asked = (
+            await partner.post(f"{_ADMIN}/webhook-deliveries/{outcome['deliveries'][0]['id']}/retry")
+        ).json()
+        assert asked["message"].endswith("it is held until the app takes webhooks again")
         body = {"enabled": True, "pending_disposition": disposition}
         on = await partner.put(f"{_ADMIN}/app/webhook-status", json=body)
+        (now,) = await api.outcomes(accepted["id"])
+        assert now["outcome"] == "abandoned" or disposition == "deliver"
         assert on.json()["webhook_enabled"] is True
         await api.endpoint.wait_for(arrived)
     assert len(await delivered(api, 1)) == 1
     assert len(api.endpoint.received) == 1
+
+
+async def test_abandoning_covers_what_is_in_flight(tmp_path: Any) -> None:
+    async with open_api(tmp_path, lambda received: 500) as api:
+        created = await api.create_app()
+        await api.connect(created)
+        api.endpoint.pause()
+        accepted = [await api.publish(sample("meeting.created")) for _ in range(3)]
+        await api.endpoint.wait_for(3)
+        partner = api.partner(created)
+        await partner.put(f"{_ADMIN}/webhook-status", json={"enabled": False})
+        body = {"enabled": True, "pending_disposition": "abandon"}
+        await partner.put(f"{_ADMIN}/webhook-status", json=body)
+        later = await api.publish(sample("meeting.completed"))
+        api.endpoint.resume()
+
+        async def are_abandoned() -> bool:
+            page = (await partner.get(f"{_ADMIN}/webhook-deliveries?status=abandoned")).json()
+            return bool(page["total"] == len(accepted))
+
+        await eventually(are_abandoned)
+        assert (await api.outcomes(later["id"]))[0]["outcome"] in {"pending", "failed"}
+        assert len(api.endpoint.received) <= 4
 
 
 async def test_enabling_what_is_enabled_changes_nothing(api: Api) -> None:

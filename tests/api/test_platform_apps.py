@@ -167,6 +167,8 @@ async def test_a_deleted_app_is_gone_and_gets_nothing(api: Api) -> None:
     assert (await api.publish(sample("meeting.created")))["events"] == []
     outcome = (await api.outcomes(accepted["id"]))[0]
     assert outcome["partner_app_id"] == created["app"]["id"]
+    (delivery_id,) = accepted["events"][0]["delivery_ids"]
+    assert (await api.platform.post(f"/v1/platform/deliveries/{delivery_id}/retry")).status_code == 404
 
 
 async def test_a_connection_is_made_changed_ended_and_made_anew(api: Api) -> None:

@@ -229,6 +229,9 @@ async def test_the_old_event_name_is_accepted_and_per_app_sent(api: Api) -> None
     old["workflow_id"], old["workflow_name"] = old.pop("automation_id"), old.pop("automation_name")
     await api.publish({**body, "event_type": "workflow.assignment.created", "data": old})
     (received,) = await api.endpoint.wait_for(1)
+    for path in ("events", "deliveries"):
+        answer = await api.platform.get(f"/v1/platform/{path}?event_type=workflow.assignment.created")
+        assert answer.json()["total"] == 1
     event = json.loads(received.body)
     assert event["event_type"] == "automation.assignment.created"
     assert event["data"]["automation_id"] == old["workflow_id"]

@@ -63,6 +63,14 @@ class TestImport:
         assert cli.json("apps", "show", "one")["name"] == "one"
         assert cli.json("connections", "list", "one")["total"] == 1
 
+    def test_a_key_that_is_another_apps_is_a_refusal_and_no_app_that_exists(self, cli: Cli) -> None:
+        one, two = entry("one"), entry("two")
+        two["credentials"] = {**two["credentials"], "api_key": one["credentials"]["api_key"]}
+        ran = cli("apps", "import", "-", stdin=json.dumps([one, two]))
+        assert ran.code == 1
+        assert ran.out == "1 made, 0 existed already, 1 failed; 0 connections sent\n"
+        assert "(two): $.credentials.api_key: is another app's" in ran.err
+
     def test_the_connections_of_what_exists_are_sent_when_asked_for(self, cli: Cli, file: Path) -> None:
         file.write_text(json.dumps([entry("one")]))
         cli("apps", "import", str(file))
@@ -82,6 +90,7 @@ class TestImport:
         assert ran.out == "1 made, 0 existed already, 2 failed; 0 connections sent\n"
         assert "line 1 (bad): $.nmae: unknown field" in ran.err
         assert "line 2 (half): $.connections[1].email: " in ran.err
+        assert "import it again with --existing-connections" in ran.err
         cli.json("apps", "show", "good")
 
     def test_credentials_that_would_be_lost_stop_it_before_anything_is_sent(self, cli: Cli) -> None:

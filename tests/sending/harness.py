@@ -257,6 +257,7 @@ class World:
             publisher=self.publisher,
             ids=self.ids,
             on_change=self.worker.poke,
+            queue=self.queue,
         )
         self.retries = Retries(queue=self.queue, worker=self.worker)
 

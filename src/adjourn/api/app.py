@@ -39,8 +39,10 @@ def build_app(engine: Engine) -> Front:
         retries=engine.retries,
         idempotency=idempotency,
     )
+    platform_auth = PlatformAuth(engine.platform_digest)
     platform_routes = Router(
         path="/v1/platform",
+        middleware=[_platform_only(platform_auth)],
         route_handlers=[
             platform.Apps,
             platform.Connections,
@@ -66,7 +68,20 @@ def build_app(engine: Engine) -> Front:
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
-    return Front(inner, platform=PlatformAuth(engine.platform_digest), routes=routes, ids=engine.ids)
+    return Front(inner, platform=platform_auth, routes=routes, ids=engine.ids)
+
+
+def _platform_only(auth: PlatformAuth) -> Middleware:
+    """The check that counts: it stands at the routes themselves, however a path led there."""
+
+    def middleware(app: ASGIApp) -> ASGIApp:
+        async def check(scope: Scope, receive: Receive, send: Send) -> None:
+            auth.check(dict(scope["headers"]).get(b"authorization", b""))
+            await app(scope, receive, send)
+
+        return check
+
+    return middleware
 
 
 def _unescape_parameters(app: ASGIApp) -> ASGIApp:

@@ -25,8 +25,10 @@ class PlatformAuth:
         """Raises Unauthorized."""
         scheme, _, token = authorization.partition(b" ")
         given = sha256(token.strip()).digest()
-        if scheme.lower() != b"bearer" or not hmac.compare_digest(given, self._digest):
+        if scheme.lower() != b"bearer" or not token:
             raise Unauthorized("send Authorization: Bearer <platform key>", scheme="Bearer")
+        if not hmac.compare_digest(given, self._digest):
+            raise Unauthorized("this is not the platform key", scheme="Bearer")
 
 
 class PartnerAuth:

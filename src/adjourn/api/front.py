@@ -65,10 +65,13 @@ class Front:
             return
         request_id = self._ids()
         try:
-            if scope["path"].startswith(_PLATFORM):
+            scope["path"] = _routable(scope)
+            if "//" in scope["path"]:
+                raise Problem(404, "no such path")  # the framework would take it for the path without
+            if scope["path"].startswith(_PLATFORM):  # before the body is read; the routes check again
                 self._platform.check(dict(scope["headers"]).get(b"authorization", b""))
             body = await _read(scope, receive)
-            route = self._routes.get((scope["method"], scope["path"]))
+            route = self._routes.get((scope["method"], scope["path"].rstrip("/")))
             if route is None:
                 await self._pass_on(scope, receive, send, body, request_id)
                 return
@@ -94,14 +97,13 @@ class Front:
             await send(message)
 
         scope.setdefault("state", {})["request_id"] = request_id
-        scope["path"] = _routable(scope)
         await self._inner(scope, replay, with_id)
 
     def _allowing(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
         """An Allow header that names the methods answered here, too."""
         if name.lower() != b"allow":
             return name, value
-        ours = [method.encode() for method, path in self._routes if path == scope["path"]]
+        ours = [method.encode() for method, path in self._routes if path == scope["path"].rstrip("/")]
         return name, b", ".join([value, *ours])
 
 
@@ -125,8 +127,11 @@ class _Gone(Exception):
 
 async def _read(scope: Scope, receive: Receive) -> bytes:
     """The whole body. Raises Problem: 413 when it is too large, 400 when it does not come in time."""
-    path = scope["path"]
-    many = path == f"{_PLATFORM}/events/batch" or path.endswith("/connections")
+    headers = dict(scope["headers"])
+    if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
+        raise Problem(415, "send the body as it is, without Content-Encoding")
+    path = scope["path"].rstrip("/")
+    many = path.startswith(_PLATFORM) and path.endswith(("/events/batch", "/connections"))
     most = _MOST_OF_MANY if many else _MOST
     try:
         async with asyncio.timeout(_BODY_WITHIN):

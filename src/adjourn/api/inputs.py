@@ -1,6 +1,6 @@
 """Request bodies and queries: read strictly, checked whole, every fault named."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import TypeVar
 
@@ -10,14 +10,16 @@ from adjourn import wirejson
 from adjourn.api.problems import Problem
 from adjourn.check import check
 from adjourn.errors import Fault, InputError
+from adjourn.providers import Provider
 
-__all__ = ["choice", "page", "read_body", "read_json"]
+__all__ = ["choice", "event_type", "page", "read_body", "read_json"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 E = TypeVar("E", bound=StrEnum)
 
 _DEFAULT_LIMIT = 50  # CONTRACTS 1.7, "Lists"
 _MOST = 100
+_MOST_OFFSET = 2**53 - 1
 
 
 def read_json(body: bytes, content_type: str) -> object:
@@ -40,7 +42,7 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
     """limit and offset. Raises InputError."""
     return (
         _whole(query, "limit", default=_DEFAULT_LIMIT, least=1, most=_MOST),
-        _whole(query, "offset", default=0, least=0, most=2**53),
+        _whole(query, "offset", default=0, least=0, most=_MOST_OFFSET),
     )
 
 
@@ -52,6 +54,16 @@ def choice(query: Mapping[str, str], name: str, kind: type[E]) -> E | None:
         return kind(query[name])
     except ValueError:
         raise _query_fault(name, f"must be one of {', '.join(kind)}") from None
+
+
+def event_type(query: Mapping[str, str], providers: Iterable[Provider]) -> str | None:
+    """An event type's name of today, or None where none is asked for. Raises InputError."""
+    if "event_type" not in query:
+        return None
+    for provider in providers:
+        if (found := provider.resolve(query["event_type"])) is not None:
+            return found.name
+    raise _query_fault("event_type", "is no event type; GET /v1/platform/event-types lists them")
 
 
 def _whole(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

@@ -7,7 +7,7 @@ from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath
 
 from adjourn.api.filters import FilterBody, read_filter
-from adjourn.api.inputs import choice, page, read_body
+from adjourn.api.inputs import choice, event_type, page, read_body
 from adjourn.api.retrying import retry
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import app_shape, attempt_shape, delivery_shape, listing
@@ -76,11 +76,10 @@ class WebhookDeliveries(Controller):
     async def list_deliveries(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         app = _app(request)
         limit, offset = page(request.query_params)
-        event_type = request.query_params.get("event_type")
         found, total = await services.log.list_deliveries(
             app.id,
             state=choice(request.query_params, "status", DeliveryState),
-            event_type=PROVIDERS[app.provider].aliases.get(event_type or "", event_type),
+            event_type=event_type(request.query_params, [PROVIDERS[app.provider]]),
             limit=limit,
             offset=offset,
         )

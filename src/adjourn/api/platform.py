@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, UnsetType
 from adjourn.api.explain import explanation
 from adjourn.api.filters import FilterBody, read_filter
 from adjourn.api.idempotency import Call, Keep
-from adjourn.api.inputs import choice, page, read_body
+from adjourn.api.inputs import choice, event_type, page, read_body
 from adjourn.api.problems import Answer
 from adjourn.api.retrying import retry
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer, request_id
@@ -283,8 +283,8 @@ class Events(Controller):
     @get()
     async def list_events(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         limit, offset = page(request.query_params)
-        event_type = request.query_params.get("event_type")
-        found, total = await services.log.list_publications(event_type=event_type, limit=limit, offset=offset)
+        wanted = event_type(request.query_params, PROVIDERS.values())
+        found, total = await services.log.list_publications(event_type=wanted, limit=limit, offset=offset)
         items = [
             {
                 "id": each.id,
@@ -317,7 +317,7 @@ class Deliveries(Controller):
         found, total = await services.log.list_deliveries(
             request.query_params.get("app_id"),
             state=choice(request.query_params, "status", DeliveryState),
-            event_type=request.query_params.get("event_type"),
+            event_type=event_type(request.query_params, PROVIDERS.values()),
             limit=limit,
             offset=offset,
         )
@@ -345,15 +345,15 @@ class EventTypes(Controller):
     @get()
     async def list_types(self) -> Response[bytes]:
         items = [
-            event_type_shape(provider, event_type, whole=False)
+            event_type_shape(provider, each, whole=False)
             for provider in PROVIDERS.values()
-            for event_type in provider.event_types.values()
+            for each in provider.event_types.values()
         ]
         return answer(json_answer({"items": items, "total": len(items)}))
 
     @get("/{name:str}")
     async def show(self, name: FromPath[str]) -> Response[bytes]:
         for provider in PROVIDERS.values():
-            if (event_type := provider.resolve(name)) is not None:
-                return answer(json_answer(event_type_shape(provider, event_type, whole=True)))
+            if (found := provider.resolve(name)) is not None:
+                return answer(json_answer(event_type_shape(provider, found, whole=True)))
         raise NotFound("event type", name)

@@ -35,6 +35,8 @@ _CODES: Mapping[int, str] = {
     429: "rate_limit_exceeded",
     503: "unavailable",
 }
+_MOST_IN_TEXT = 20  # faults that the text names
+_MOST_FAULTS = 100  # that the answer lists
 _RETRY_SOON = {"Retry-After": "1"}  # seconds
 
 
@@ -102,8 +104,10 @@ def _from_tree(exc: AdjournError, status: int) -> Problem:
     if isinstance(exc, Conflict) and exc.faults:
         more["faults"] = exc.faults
     if isinstance(exc, InputError) and exc.faults:
-        text = "; ".join(_in_words(fault) for fault in exc.faults)
-        more["faults"] = exc.faults
+        text = "; ".join(_in_words(fault) for fault in exc.faults[:_MOST_IN_TEXT])
+        if len(exc.faults) > _MOST_IN_TEXT:
+            text += f"; and {len(exc.faults) - _MOST_IN_TEXT:,} more"
+        more["faults"] = exc.faults[:_MOST_FAULTS]
     headers = _RETRY_SOON if status == 503 else {}
     if status == 503:
         _log.warning("refused for now: %s", exc)
@@ -122,7 +126,7 @@ def _from_framework(exc: HTTPException) -> Problem:
     if exc.status_code == 404:
         return Problem(404, "no such path")
     if exc.status_code == 405:
-        return Problem(405, "not a method of this path; Allow names those", headers=headers)
+        return Problem(405, "not a method of this path; see the Allow header", headers=headers)
     if exc.status_code == 429:
         wait = next((value for name, value in headers.items() if name.lower() == "ratelimit-reset"), "60")
         return Problem(429, "too many requests with this key", headers={**headers, "Retry-After": wait})

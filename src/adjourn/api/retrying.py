@@ -6,6 +6,7 @@ from adjourn.api.idempotency import Call, Keep
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Services, json_answer, request_id
 from adjourn.api.shapes import utc
+from adjourn.models import App
 from adjourn.storage.base import RetryAsked
 
 __all__ = ["retry"]
@@ -15,8 +16,9 @@ async def retry(services: Services, request: AnyRequest, caller: str, what: tupl
     """Ask for one extra attempt of `what`, an app's id and a delivery's. Raises NotFound."""
 
     async def work(keep: Keep) -> Answer:
-        asked = await services.retries.ask(*what, keep=lambda asked: keep(_shown(asked)))
-        return _shown(asked)
+        app = await services.apps.get(what[0])
+        asked = await services.retries.ask(*what, keep=lambda asked: keep(_shown(asked, app)))
+        return _shown(asked, app)
 
     call = Call(
         caller=caller,
@@ -29,11 +31,12 @@ async def retry(services: Services, request: AnyRequest, caller: str, what: tupl
     return await services.idempotency.run(call, work)
 
 
-def _shown(asked: RetryAsked) -> Answer:
+def _shown(asked: RetryAsked, app: App) -> Answer:
     """The same for the ask that made the attempt and for those that found it made."""
+    held = "" if app.takes_attempts else "; it is held until the app takes webhooks again"
     shape: dict[str, Any] = {
         "delivery_id": asked.delivery.id,
-        "message": "Webhook delivery retry scheduled",
+        "message": f"Webhook delivery retry scheduled{held}",
         "retry_scheduled": True,
         "retry_count": asked.delivery.retry_count,
         "next_retry_at": utc(asked.at),

@@ -24,6 +24,9 @@ from adjourn.errors import Fault
 
 __all__ = ["register"]
 
+_MEND_CONNECTIONS = Fault(
+    "$", "the app itself was made: mend its connections and import it again with --existing-connections"
+)
 _OF_CHUNK = re.compile(r"\$\.connections\[(\d+)\]")
 
 _Keep = Callable[[bytes], None]
@@ -127,7 +130,7 @@ class _Importer:
             app = self._api.post("apps", body=entry.app).value
         except Failure as failure:
             result = _Result(entry=entry.place, result="failed", id=own_id, failure=failure)
-            if failure.status != 409:
+            if not _is_there(failure):
                 return result
             result = msgspec.structs.replace(result, result="existing")
             wanted = self._existing_connections and isinstance(own_id, str)
@@ -148,10 +151,26 @@ class _Importer:
             try:
                 self._api.put("apps", str(result.id), "connections", body={"connections": chunk})
             except Failure as failure:
-                failure = _of_whole_list(failure, first)
+                failure = _half_done(_of_whole_list(failure, first))
                 return msgspec.structs.replace(result, result="failed", connections=sent, failure=failure)
             sent += len(chunk)
         return msgspec.structs.replace(result, connections=sent)
+
+
+def _is_there(failure: Failure) -> bool:
+    """Whether the app is there under its own id: a key that is another app's is a refusal."""
+    return failure.status == 409 and [fault.path for fault in failure.faults] == ["$.id"]
+
+
+def _half_done(failure: Failure) -> Failure:
+    """The app is there, and not all of its connections: what to do about it."""
+    return Failure(
+        failure.exit_code,
+        str(failure),
+        faults=[*(failure.faults or [Fault("$.connections", str(failure))]), _MEND_CONNECTIONS],
+        status=failure.status,
+        request_id=failure.request_id,
+    )
 
 
 def _of_whole_list(failure: Failure, first: int) -> Failure:

@@ -8,7 +8,7 @@ __all__ = ["Lanes", "Limits"]
 class Limits(msgspec.Struct, frozen=True):
     """Deliveries in flight: in all, and for one (app, origin)."""
 
-    total: int = 1024
+    total: int = 1024  # beside the one that each lane may always hold
     start: int = 16  # a lane that has shown nothing yet
     most: int = 64  # a lane that succeeds
     failing_share: float = 0.2  # of the total, for all lanes that fail, together
@@ -71,9 +71,10 @@ class Lanes:
         self._hold(lane, -1)
         return self._serves(lane)
 
-    def succeeded(self, lane_id: int) -> None:
+    def succeeded(self, lane_id: int, *, quickly: bool = True) -> None:
         lane = self._lane(lane_id)
-        lane.limit = min(lane.limit + 1, self._limits.most)
+        if quickly:
+            lane.limit = min(lane.limit + 1, self._limits.most)
         self._set_failing(lane, failing=False)
 
     def failed(self, lane_id: int, *, timed_out: bool) -> None:
@@ -91,18 +92,19 @@ class Lanes:
     def _room(self, lane: _Lane) -> int:
         room = min(lane.limit - lane.held, self._limits.total - self._held)
         if lane.failing:
-            room = min(room, self._failing_most - self._failing_held)
-        return room
+            return min(room, self._failing_most - self._failing_held)
+        # However many slots slow lanes have taken: one that does not fail is never without any.
+        return max(room, 1) if lane.held == 0 else room
 
     def _note_short(self, lane: _Lane, room: int) -> None:
         if room < lane.limit - lane.held:
-            self._short |= room == self._limits.total - self._held
+            self._short |= room >= self._limits.total - self._held
             self._failing_short |= room < self._limits.total - self._held
 
     def _serves(self, lane: _Lane) -> bool:
         """Whether there is room for what waits: in this lane, or in one that came off short."""
         if self._held >= self._limits.total:
-            return False
+            return lane.backlog and lane.held == 0 and not lane.failing
         failing_room = self._failing_held < self._failing_most
         if self._short or (self._failing_short and failing_room):
             self._short = False

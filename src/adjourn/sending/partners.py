@@ -5,13 +5,14 @@ Every change is in the cache before it is answered, so no later publish or attem
 
 import secrets
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
 
 from adjourn.config import Secret
-from adjourn.errors import NotFound
+from adjourn.errors import NotFound, StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import App, AppOptions, AppStatus, Audience, Connection, ConnectionStatus, Filter
 from adjourn.providers import PROVIDERS
@@ -19,13 +20,15 @@ from adjourn.sending.apps import AppCache
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.submission import Submission
 from adjourn.signing import new_secret
-from adjourn.storage.base import Credentials, Directory, KeptAnswer, StaleApps
+from adjourn.storage.base import Credentials, Directory, KeptAnswer, Queue, StaleApps
 from adjourn.vault import digest_key
 from adjourn.wirejson import dumps
 
 __all__ = ["Keys", "NewApp", "Partners"]
 
 Disposition = Literal["abandon", "deliver"]
+
+_DISCARDED_AT_ONCE = 1000  # deliveries whose rows follow before the answer; the worker moves the rest
 
 
 class Keys(msgspec.Struct, frozen=True):
@@ -79,7 +82,9 @@ class Partners:
         publisher: Publisher,
         ids: Uuid7,
         on_change: Callable[[], None],
+        queue: Queue,
     ) -> None:
+        self._queue = queue
         self._on_change = on_change
         self._directory = directory
         self._apps = apps
@@ -134,6 +139,8 @@ class Partners:
                 await self._apps.reload([app_id])
                 continue
             self._apps.put(saved)
+            if discard:
+                await self._discard_some()
             self._on_change()
             return saved
 
@@ -149,6 +156,12 @@ class Partners:
         """Raises NotFound."""
         await self._directory.delete_app(app_id)
         self._apps.forget(app_id)
+        await self._discard_some()
+
+    async def _discard_some(self) -> None:
+        """The change is stored: whatever goes wrong with its rows now, the worker moves them later."""
+        with suppress(StorageError):
+            await self._queue.discard(limit=_DISCARDED_AT_ONCE)
 
     async def connect(self, app_id: str, connections: Sequence[Connection]) -> list[bool]:
         """Connect users to an app; for each, whether it is new. Raises NotFound and Conflict."""

@@ -30,6 +30,7 @@ _RETRY_AFTER = "retry-after"  # kept wherever it stands: the policy reads it
 _RESOLVERS = 32  # threads: a name server that hangs holds one for each host
 _NAME_KEPT = 10  # seconds that a resolved name is used for new connections
 _MOST_ADDRESSES = 8  # of a name that are tried: its owner may list thousands
+_MOST_INTERIM = 8  # 1xx answers before the answer
 _UNSENT_FOR = 60_000  # milliseconds that bytes may wait for a peer that takes none, closed or not
 
 _SocketFamily = socket.AddressFamily
@@ -73,6 +74,18 @@ class _Sessions(NamedTuple):
     resolver: "_CheckedResolver"
     kept: aiohttp.ClientSession
     fresh: aiohttp.ClientSession
+
+
+class _Response(aiohttp.ClientResponse):
+    """Bears a few interim answers (1xx) before the answer. aiohttp itself would bear any number."""
+
+    _interim = 0
+
+    @property  # aiohttp looks at it once for each interim answer, and for nothing else
+    def _continue(self) -> None:  # type: ignore[override]
+        self._interim += 1
+        if self._interim > _MOST_INTERIM:
+            raise aiohttp.ClientError(f"more than {_MOST_INTERIM} interim (1xx) answers")
 
 
 class AiohttpSender:
@@ -126,6 +139,7 @@ class AiohttpSender:
         )
         return aiohttp.ClientSession(
             connector=connector,
+            response_class=_Response,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=["Accept", "Accept-Encoding"],

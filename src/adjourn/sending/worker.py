@@ -35,6 +35,7 @@ _MARGIN = timedelta(seconds=5)  # of the lease, in which nothing is sent any mor
 _CLAIM = 500  # deliveries at a time
 _DISCARD = 1000  # deliveries in one commit
 _ANSWERS_KEPT = timedelta(hours=24)  # CONTRACTS 1.7, Idempotency-Key
+_QUICK = 1.0  # seconds: a lane whose answers take longer gets no more room
 _CANCEL_AGAIN = 1.0  # seconds: a library may swallow being cancelled
 _UNRECORDED = 2000  # outcomes: publishing waits, so that fan-out cannot run ahead of recording
 
@@ -246,7 +247,7 @@ class Worker:
         began = self._clock()
         reply = await self._send(claimed, app, url=app.webhook_url, at=at)
         ended = self._clock()
-        self._note(claimed, reply)
+        self._note(claimed, reply, seconds=ended - began)
         now = await self._time_of(ended)
         return Result(
             claimed=claimed,
@@ -282,9 +283,9 @@ class Worker:
             _log.exception("delivery %s could not be sent", claimed.id)
             return Reply(error="internal error: the attempt could not be made")
 
-    def _note(self, claimed: Claimed, reply: Reply) -> None:
+    def _note(self, claimed: Claimed, reply: Reply, *, seconds: float) -> None:
         if reply.succeeded:
-            self._lanes.succeeded(claimed.lane_id)
+            self._lanes.succeeded(claimed.lane_id, quickly=seconds < _QUICK)
         else:
             self._lanes.failed(claimed.lane_id, timed_out=reply.timed_out)
             _log.debug("delivery %s of app %s failed: %s", claimed.id, claimed.app_id, reply.error)

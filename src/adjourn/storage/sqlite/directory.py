@@ -40,13 +40,21 @@ _ADD_APP = f"""
          excluded.webhook_filter, excluded.status, excluded.slug, excluded.options, excluded.webhook_secret,
          excluded.created_at, excluded.updated_at, excluded.api_key_hash, excluded.client_secret_hash,
          (SELECT coalesce(max(seq), 0) FROM job))
-    WHERE app.status = 'deleted'
 """  # noqa: S608
+_IS_THERE = "SELECT 1 FROM app WHERE id = ? AND status <> 'deleted'"
 _SAVE_APP = """
     UPDATE app SET version = version + 1, name = ?, description = ?, company_name = ?,
            primary_contact_email = ?, webhook_url = ?, webhook_enabled = ?, webhook_filter = ?, status = ?,
            slug = ?, options = ?, updated_at = ?
     WHERE id = ? AND version = ? AND status <> 'deleted'
+"""
+# What a worker has held since it was published gets the job it would wait in, so that its seq is discarded
+# too: an attempt under way may end well; if not, that was the last.
+_COVER_HELD = """
+    INSERT INTO job (delivery_id, app_id, lane_id, due, owner)
+    SELECT id, app_id, lane_id, created_at, owner FROM delivery
+    WHERE app_id = ? AND id >= (SELECT min(floor) FROM worker) AND owner IS NOT NULL
+    ON CONFLICT DO NOTHING
 """
 _DISCARD = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
 _DELETE_APP = f"""
@@ -97,11 +105,12 @@ class SqliteDirectory:
         )
 
         def run(connection: sqlite3.Connection) -> None:
+            if connection.execute(_IS_THERE, (app.id,)).fetchone():
+                raise _taken("$.id")
             for column, value in (("client_id", app.client_id), ("api_key_hash", credentials.api_key_hash)):
                 if connection.execute(f"SELECT 1 FROM app WHERE {column} = ?", (value,)).fetchone():  # noqa: S608
                     raise _taken(f"$.credentials.{column.removesuffix('_hash')}")
-            if not connection.execute(_ADD_APP, row).rowcount:
-                raise _taken("$.id")
+            connection.execute(_ADD_APP, row)
             if answer is not None:
                 insert_answer(connection, answer)
 
@@ -132,6 +141,7 @@ class SqliteDirectory:
             if not saved:
                 raise StaleApps([app.id])
             if discard:
+                connection.execute(_COVER_HELD, (app.id,))
                 connection.execute(_DISCARD, (app.id,))
             if app.takes_attempts:
                 connection.execute("UPDATE lane SET wake_at = ? WHERE app_id = ?", (now, app.id))

@@ -1,0 +1,84 @@
+"""The HTTP/1.1 protocol that listens: uvicorn's, with a limit to heads in bytes and in time.
+
+httptools takes a head of any length, and uvicorn waits for one for ever: both would be anybody's to use up.
+"""
+
+import asyncio
+from typing import Any
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from adjourn.ids import Uuid7
+
+__all__ = ["BoundedProtocol"]
+
+_LONGEST_HEAD = 64 << 10  # bytes of the request line and the headers
+_HEAD_WITHIN = 30.0  # seconds
+_REASONS = {400: b"Bad Request", 431: b"Request Header Fields Too Large"}
+
+_new_id = Uuid7()
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Answers what is no HTTP, or too much of it, in the documented form, and closes."""
+
+    _head_bytes = 0
+    _patience: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_patience()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._patience is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > _LONGEST_HEAD and not self._fits(data):
+                self._refuse(431, f"the request line and headers are longer than {_LONGEST_HEAD >> 10} KiB")
+                return
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._end_patience()
+        super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._await_head()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "this is not an HTTP/1.1 request")
+
+    def _fits(self, data: bytes) -> bool:
+        """Whether the head ends within its bounds, and the rest of `data` is body."""
+        end = data.find(b"\r\n\r\n")
+        return end >= 0 and self._head_bytes - len(data) + end <= _LONGEST_HEAD
+
+    def _await_head(self) -> None:
+        self._end_patience()
+        self._head_bytes = 0
+        if not self.transport.is_closing():
+            self._patience = self.loop.call_later(_HEAD_WITHIN, self.transport.close)
+
+    def _end_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _refuse(self, status: int, message: str) -> None:
+        request_id = _new_id()
+        problem: dict[str, Any] = {
+            "code": "invalid_request_body",
+            "error": message,
+            "message": message,
+            "request_id": request_id,
+        }
+        body = msgspec.json.encode(problem)
+        head = b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\nx-request-id: %s\r\n"
+        head %= (status, _REASONS[status], request_id.encode())
+        self.transport.write(head + b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body) + body)
+        self.transport.close()
