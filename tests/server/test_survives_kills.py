@@ -52,12 +52,15 @@ def by_event(received: list[Received]) -> dict[str, list[Received]]:
 
 
 async def wait_until_all_arrived(endpoint: LocalEndpoint, expected: set[str]) -> None:
+    missing, looked_at = set(expected), 0
     async with asyncio.timeout(60):
-        count = len(endpoint.received)
-        while not expected <= by_event(endpoint.received).keys():
-            count += 1
-            await endpoint.wait_for(count, within=60)
-            count = len(endpoint.received)
+        while True:
+            fresh = endpoint.received[looked_at:]
+            looked_at += len(fresh)
+            missing -= {json.loads(each.body)["event_id"] for each in fresh}
+            if not missing:
+                return
+            await endpoint.wait_for(looked_at + 1, within=60)
 
 
 async def wait_until_all_delivered(client: httpx.AsyncClient, count: int) -> None:
