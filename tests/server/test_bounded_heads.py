@@ -53,3 +53,20 @@ def test_a_large_body_behind_a_small_head_is_no_long_head(servers: Servers) -> N
             assert (await server.client.get("/healthz")).status_code == 200
 
     asyncio.run(run())
+
+
+def test_a_body_that_is_still_coming_when_it_is_refused_is_no_long_head(servers: Servers) -> None:
+    async def run() -> None:
+        async with servers.start() as server:
+            url = server.client.base_url
+            reader, writer = await asyncio.open_connection(url.host, url.port)
+            head = b"POST /v1/platform/events HTTP/1.1\r\nHost: x\r\nContent-Length: 200000\r\n\r\n"
+            writer.write(head)
+            first = await reader.readuntil(b"\r\n\r\n")
+            assert first.startswith(b"HTTP/1.1 401")
+            await reader.readexactly(int(first.lower().split(b"content-length: ")[1].split(b"\r\n")[0]))
+            writer.write(b" " * 200_000 + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            writer.close()
+
+    asyncio.run(run())

@@ -24,6 +24,7 @@ class BoundedProtocol(HttpToolsProtocol):
     """Answers what is no HTTP, or too much of it, in the documented form, and closes."""
 
     _head_bytes = 0
+    _in_head = True  # the next bytes are a head's, not the rest of a body's
     _patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -35,7 +36,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._patience is not None:
+        if self._in_head:
             self._head_bytes += len(data)
             if self._head_bytes > _LONGEST_HEAD and not self._fits(data):
                 self._refuse(431, f"the request line and headers are longer than {_LONGEST_HEAD >> 10} KiB")
@@ -43,12 +44,19 @@ class BoundedProtocol(HttpToolsProtocol):
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
+        self._in_head = False
         self._end_patience()
         super().on_headers_complete()
 
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+        self._head_bytes = 0
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._await_head()
+        if self._in_head:
+            self._await_head()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "this is not an HTTP/1.1 request")
@@ -60,7 +68,6 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         self._end_patience()
-        self._head_bytes = 0
         if not self.transport.is_closing():
             self._patience = self.loop.call_later(_HEAD_WITHIN, self.transport.close)
 
