@@ -6,13 +6,13 @@ import msgspec
 from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath
 
+from adjourn.api.deliveries import list_deliveries, retry, show_delivery
 from adjourn.api.filters import FilterBody, read_filter
-from adjourn.api.inputs import choice, event_type, page, read_body
-from adjourn.api.retrying import retry
+from adjourn.api.inputs import read_body
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
-from adjourn.api.shapes import app_shape, attempt_shape, delivery_shape, listing
+from adjourn.api.shapes import app_shape
 from adjourn.errors import Fault, InputError
-from adjourn.models import App, DeliveryState, Filter
+from adjourn.models import App, Filter
 from adjourn.providers import PROVIDERS
 
 __all__ = ["WebhookDeliveries", "WebhookSettings"]
@@ -73,25 +73,14 @@ class WebhookDeliveries(Controller):
     path = "/webhook-deliveries"
 
     @get()
-    async def list_deliveries(self, request: AnyRequest, services: Wired) -> Response[bytes]:
+    async def list_all(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         app = _app(request)
-        limit, offset = page(request.query_params)
-        found, total = await services.log.list_deliveries(
-            app.id,
-            state=choice(request.query_params, "status", DeliveryState),
-            event_type=event_type(request.query_params, [PROVIDERS[app.provider]]),
-            limit=limit,
-            offset=offset,
-        )
-        items = [delivery_shape(each) for each in found]
-        return answer(json_answer(listing(items, total, (limit, offset), name="deliveries")))
+        providers = [PROVIDERS[app.provider]]
+        return answer(await list_deliveries(services, request.query_params, app.id, providers))
 
     @get("/{delivery_id:str}")
     async def show(self, delivery_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
-        delivery = await services.log.get_delivery(_app(request).id, delivery_id)
-        attempts = await services.log.list_attempts(delivery.id)
-        shape = {**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]}
-        return answer(json_answer(shape))
+        return answer(await show_delivery(services, _app(request).id, delivery_id))
 
     @post("/{delivery_id:str}/retry", status_code=200)
     async def retry(

@@ -8,17 +8,15 @@ from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath
 from msgspec import UNSET, Meta, UnsetType
 
+from adjourn.api.deliveries import list_deliveries, retry, show_delivery
 from adjourn.api.explain import explanation
 from adjourn.api.filters import FilterBody, read_filter
 from adjourn.api.idempotency import Call, Keep
 from adjourn.api.inputs import choice, event_type, page, read_body
 from adjourn.api.problems import Answer
-from adjourn.api.retrying import retry
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer, request_id
 from adjourn.api.shapes import (
-    attempt_shape,
     connection_shape,
-    delivery_shape,
     event_type_shape,
     listing,
     platform_app_shape,
@@ -31,7 +29,6 @@ from adjourn.models import (
     AppStatus,
     Connection,
     ConnectionStatus,
-    DeliveryState,
     SignatureProfile,
 )
 from adjourn.providers import PROVIDERS
@@ -312,24 +309,13 @@ class Deliveries(Controller):
     path = "/deliveries"
 
     @get()
-    async def list_deliveries(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        limit, offset = page(request.query_params)
-        found, total = await services.log.list_deliveries(
-            request.query_params.get("app_id"),
-            state=choice(request.query_params, "status", DeliveryState),
-            event_type=event_type(request.query_params, PROVIDERS.values()),
-            limit=limit,
-            offset=offset,
-        )
-        items = [delivery_shape(each) for each in found]
-        return answer(json_answer(listing(items, total, (limit, offset), name="deliveries")))
+    async def list_all(self, request: AnyRequest, services: Wired) -> Response[bytes]:
+        query = request.query_params
+        return answer(await list_deliveries(services, query, query.get("app_id"), PROVIDERS.values()))
 
     @get("/{delivery_id:str}")
     async def show(self, delivery_id: FromPath[str], services: Wired) -> Response[bytes]:
-        delivery = await services.log.get_delivery(None, delivery_id)
-        attempts = await services.log.list_attempts(delivery.id)
-        shape = {**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]}
-        return answer(json_answer(shape))
+        return answer(await show_delivery(services, None, delivery_id))
 
     @post("/{delivery_id:str}/retry", status_code=200)
     async def retry(
