@@ -15,7 +15,7 @@ ROOT = Path(adjourn.__file__).parent
 LAYERS = [
     ["errors", "__init__"],
     ["config", "ids", "endpoint", "wirejson", "testing"],
-    ["models", "check", "vault"],
+    ["models", "check", "resources", "vault"],
     ["signing", "storage.base", "storage.migrate", "storage"],
     ["providers"],
     ["sending"],
