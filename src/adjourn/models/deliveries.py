@@ -1,53 +1,23 @@
-"""The nouns of DESIGN.md and their states. Frozen: a change makes a new value.
-
-Every datetime is aware UTC.
-"""
+"""What was published, the events made of it, and their deliveries."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
 
 import msgspec
 
-from adjourn.config import Secret
-
 __all__ = [
-    "App",
-    "AppOptions",
-    "AppStatus",
     "Attempt",
     "Audience",
-    "Connection",
-    "ConnectionStatus",
     "Delivery",
     "DeliveryState",
     "Event",
-    "Filter",
     "Outcome",
     "Publication",
-    "SignatureProfile",
+    "Replay",
+    "ReplayStatus",
     "Verdict",
 ]
-
-
-class AppStatus(StrEnum):
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    INACTIVE = "inactive"
-
-
-class SignatureProfile(StrEnum):
-    """How X-Contio-Signature is made: CONTRACTS 1.4."""
-
-    DOCUMENTED = "documented"
-    SDK = "sdk"
-
-
-class ConnectionStatus(StrEnum):
-    ACTIVE = "active"
-    REVOKED = "revoked"
-    EXPIRED = "expired"
 
 
 class DeliveryState(StrEnum):
@@ -67,65 +37,7 @@ class Outcome(StrEnum):
     INACTIVE = "inactive"
     NO_URL = "no_url"
     NOT_CONNECTED = "not_connected"
-
-
-class Filter(msgspec.Struct, frozen=True):
-    """Which event types an app gets: only those listed, or all but those listed."""
-
-    type: Literal["include", "exclude"]
-    events: tuple[str, ...]
-
-    def passes(self, event_type: str) -> bool:
-        return (event_type in self.events) == (self.type == "include")
-
-
-class AppOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the platform sets for one app, beside what the partner sees."""
-
-    signature_profile: SignatureProfile = SignatureProfile.DOCUMENTED
-    auto_disable: bool = True
-    ordered: bool = False
-    legacy_event_names: bool = False
-
-
-class App(msgspec.Struct, frozen=True, kw_only=True):
-    """A partner app. `version` grows with each change: no statement acts on an old one."""
-
-    id: str
-    version: int
-    provider: str
-    name: str
-    description: str | None
-    company_name: str
-    client_id: str
-    primary_contact_email: str
-    webhook_url: str | None
-    webhook_enabled: bool
-    webhook_filter: Filter | None
-    status: AppStatus
-    slug: str | None
-    options: AppOptions
-    webhook_secret: Secret
-    created_at: datetime
-    updated_at: datetime
-
-    @property
-    def takes_attempts(self) -> bool:
-        """Whether an attempt may start: switched on, active, and somewhere to send to."""
-        return self.webhook_enabled and self.status is AppStatus.ACTIVE and self.webhook_url is not None
-
-
-class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """A user connected to an app; one row for each (app, user)."""
-
-    id: str
-    app_id: str
-    user_id: str
-    user_email: str
-    oauth_scopes: tuple[str, ...] = ()
-    status: ConnectionStatus
-    created_at: datetime
-    updated_at: datetime
+    OTHER_APP = "other_app"  # it is about an automation that another app owns
 
 
 class Audience(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -184,6 +96,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str
     event_type: str
     lane_id: int
+    target: str | None  # an automation's id; None: the app
     state: DeliveryState
     attempt_no: int
     retry_count: int
@@ -206,3 +119,31 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     error: str
     response: str
     response_headers: Mapping[str, str] = {}
+
+
+class ReplayStatus(StrEnum):
+    RUNNING = "running"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
+class Replay(msgspec.Struct, frozen=True, kw_only=True):
+    """Many deliveries of an app to be retried: those up to the id `up_to` that match what is given.
+
+    `total` matched when it was asked for; of those `scheduled` got an extra attempt so far, and `skipped`
+    had one under way, or did not match any more.
+    """
+
+    id: str
+    app_id: str
+    status: ReplayStatus
+    state: DeliveryState | None
+    event_type: str | None
+    since: datetime | None
+    until: datetime | None
+    up_to: str
+    total: int
+    scheduled: int = 0
+    skipped: int = 0
+    created_at: datetime
+    finished_at: datetime | None = None

@@ -1,0 +1,86 @@
+"""The ports of the store: what the engine asks of it, in a few batch verbs.
+
+Queue moves deliveries (ENGINE.md, "Moves and their guards"), Directory keeps apps and connections, Keyring
+their credentials, Infirmary their health, Replays what is retried in bulk, Log answers the questions of the
+APIs. Every verb is one transaction: it happens whole, and is on disk when it returns, or not at all. Each
+raises StorageError when the store could not do it; nothing was changed then, and asking again is safe.
+"""
+
+from typing import Protocol
+
+from adjourn.storage.base.answers import AnswerExists, KeptAnswer, StaleApps
+from adjourn.storage.base.directory import Backlog, Directory, KeyHashes
+from adjourn.storage.base.infirmary import Infirmary, Verdict
+from adjourn.storage.base.keyring import (
+    Credential,
+    CredentialAction,
+    CredentialEvent,
+    CredentialType,
+    Keyring,
+    Rotation,
+    Who,
+)
+from adjourn.storage.base.log import Log, Published, Waiting
+from adjourn.storage.base.queue import (
+    Claim,
+    Claimed,
+    Entry,
+    NewDelivery,
+    Queue,
+    Recorded,
+    Result,
+    RetryAsked,
+    Step,
+)
+from adjourn.storage.base.replays import Replays
+
+__all__ = [
+    "AnswerExists",
+    "Backlog",
+    "Claim",
+    "Claimed",
+    "Credential",
+    "CredentialAction",
+    "CredentialEvent",
+    "CredentialType",
+    "Directory",
+    "Entry",
+    "Infirmary",
+    "KeptAnswer",
+    "KeyHashes",
+    "Keyring",
+    "Log",
+    "NewDelivery",
+    "Published",
+    "Queue",
+    "Recorded",
+    "Replays",
+    "Result",
+    "RetryAsked",
+    "Rotation",
+    "StaleApps",
+    "Step",
+    "Store",
+    "Verdict",
+    "Waiting",
+    "Who",
+]
+
+
+class Store(Protocol):
+    """One opened database: its ports, and its end."""
+
+    @property
+    def queue(self) -> Queue: ...
+    @property
+    def directory(self) -> Directory: ...
+    @property
+    def keyring(self) -> Keyring: ...
+    @property
+    def infirmary(self) -> Infirmary: ...
+    @property
+    def replays(self) -> Replays: ...
+    @property
+    def log(self) -> Log: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,36 @@
+"""Replays: many deliveries retried by one ask, step by step, whatever happens to the process."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from adjourn.models import Replay
+from adjourn.storage.base.answers import KeptAnswer
+
+__all__ = ["Replays"]
+
+
+class Replays(Protocol):
+    async def count(self, replay: Replay) -> int:
+        """How many deliveries match it now."""
+
+    async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
+        """Raises AnswerExists."""
+
+    async def get(self, app_id: str, replay_id: str) -> Replay:
+        """Raises NotFound."""
+
+    async def list_replays(self, app_id: str, *, limit: int, offset: int) -> tuple[list[Replay], int]:
+        """A page, newest first, and how many there are."""
+
+    async def list_running(self) -> Sequence[Replay]:
+        """Oldest first."""
+
+    async def step(self, replay: Replay, *, limit: int, waiting: int) -> int:
+        """Give up to `limit` more of its deliveries an extra attempt; how many got one.
+
+        Nothing while `waiting` extra attempts of the app wait already. Cursor, scheduling and the check that
+        nobody cancelled it are one commit. When none is left, it is done.
+        """
+
+    async def cancel(self, app_id: str, replay_id: str) -> Replay:
+        """What was scheduled stays so. Unchanged if it is not running. Raises NotFound."""
