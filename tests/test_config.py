@@ -42,6 +42,7 @@ def test_nothing_given_is_the_defaults() -> None:
         ("REQUIRE_CLIENT_ID", "YES", "require_client_id", True),
         ("REQUIRE_CLIENT_ID", "0", "require_client_id", False),
         ("PARTNER_RATE_LIMIT", "0", "partner_rate_limit", 0),
+        ("PLATFORM_RATE_LIMIT", "6000", "platform_rate_limit", 6000),
     ],
 )
 def test_each_variable_fills_its_field(variable: str, text: str, field: str, value: object) -> None:

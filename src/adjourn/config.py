@@ -51,7 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retry_delays: tuple[timedelta, ...] | None = None  # of Contio, instead of the documented ones
     allow_networks: tuple[Network, ...] = ()
     require_client_id: bool = False
-    partner_rate_limit: int = 600  # requests a minute for each API key; 0: none
+    partner_rate_limit: int = 600  # requests a minute for each app; 0: no limit
+    platform_rate_limit: int = 0  # requests a minute; 0: no limit
 
     @property
     def sqlite_path(self) -> Path:
@@ -139,4 +140,5 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "allow_networks": ("allow_networks", _networks),
     "require_client_id": ("require_client_id", _flag),
     "partner_rate_limit": ("partner_rate_limit", _whole),
+    "platform_rate_limit": ("platform_rate_limit", _whole),
 }

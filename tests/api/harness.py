@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
@@ -86,7 +87,13 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
 
 
 @asynccontextmanager
-async def open_api(folder: Path, answer: Callable[[Received], int], **settings: Any) -> AsyncIterator[Api]:
+async def open_api(
+    folder: Path,
+    answer: Callable[[Received], int],
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    **settings: Any,
+) -> AsyncIterator[Api]:
     given = {
         "database_url": f"sqlite:///{folder}/adjourn.db",
         "platform_key": Secret(PLATFORM_KEY),
@@ -99,5 +106,5 @@ async def open_api(folder: Path, answer: Callable[[Received], int], **settings: 
         engine = await open_engine(Settings(**given))
         await engine.start()
         stack.push_async_callback(engine.stop)
-        transport = httpx.ASGITransport(app=build_app(engine), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=build_app(engine, clock=clock), raise_app_exceptions=False)
         yield Api(transport, endpoint)

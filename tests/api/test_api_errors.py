@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.api.harness import Api, open_api, sample
+from tests.api.harness import Api, sample
 
 pytestmark = pytest.mark.anyio
 
@@ -215,14 +215,3 @@ async def test_an_unknown_status_names_those_there_are(api: Api) -> None:
     answer = await partner.get("/v1/partner/admin/webhook-deliveries?status=lost")
     problem = check_problem(answer, 400, "validation_error")
     assert "pending, failed, delivered, abandoned" in problem["message"]
-
-
-async def test_a_partner_may_ask_so_often_a_minute(tmp_path: Any) -> None:
-    async with open_api(tmp_path, lambda received: 200, partner_rate_limit=3) as api:
-        one, other = await api.create_app(), await api.create_app()
-        for _ in range(3):
-            assert (await api.partner(one).get("/v1/partner/admin/app")).status_code == 200
-        answer = await api.partner(one).get("/v1/partner/admin/app")
-        check_problem(answer, 429, "rate_limit_exceeded")
-        assert 0 < int(answer.headers["retry-after"]) <= 60
-        assert (await api.partner(other).get("/v1/partner/admin/app")).status_code == 200

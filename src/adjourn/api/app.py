@@ -1,18 +1,19 @@
 """The whole HTTP surface as one ASGI application."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 
 from litestar import Litestar, Router, get
 from litestar.di import Provide
-from litestar.middleware.rate_limit import RateLimitConfig
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
 from adjourn.api import partner, platform
 from adjourn.api.auth import PartnerAuth, PlatformAuth
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
+from adjourn.api.limits import RateLimit
 from adjourn.api.publishing import Publishing
-from adjourn.api.services import AnyRequest, Services, handle_error
+from adjourn.api.services import Services, handle_error
 from adjourn.errors import AdjournError
 from adjourn.wiring import Engine
 
@@ -25,8 +26,8 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-def build_app(engine: Engine) -> Front:
-    """Every path of both APIs, over one engine."""
+def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> Front:
+    """Every path of both APIs, over one engine. `clock`: that of the rate limits, in seconds."""
     directory, settings = engine.store.directory, engine.settings
     idempotency = Idempotency(directory, engine.vault)
     publishing = Publishing(engine.publisher, idempotency)
@@ -54,7 +55,7 @@ def build_app(engine: Engine) -> Front:
     partner_routes = Router(
         path="/v1/partner/admin",
         route_handlers=[partner.WebhookSettings, partner.WebhookDeliveries],
-        middleware=_partner_middleware(partner_auth, settings.partner_rate_limit),
+        middleware=_partner_middleware(partner_auth, _limit(settings.partner_rate_limit, clock)),
     )
     inner = Litestar(
         route_handlers=[healthz, platform_routes, partner_routes],
@@ -68,7 +69,12 @@ def build_app(engine: Engine) -> Front:
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
-    return Front(inner, platform=platform_auth, routes=routes, ids=engine.ids)
+    platform_limit = _limit(settings.platform_rate_limit, clock)
+    return Front(inner, platform=platform_auth, limit=platform_limit, routes=routes, ids=engine.ids)
+
+
+def _limit(most: int, clock: Callable[[], float]) -> RateLimit | None:
+    return RateLimit(most, clock=clock) if most else None
 
 
 def _platform_only(auth: PlatformAuth) -> Middleware:
@@ -92,16 +98,17 @@ def _unescape_parameters(app: ASGIApp) -> ASGIApp:
     return unescape
 
 
-def _partner_middleware(auth: PartnerAuth, rate_limit: int) -> Sequence[Middleware]:
+def _partner_middleware(auth: PartnerAuth, limit: RateLimit | None) -> Sequence[Middleware]:
     # a function, not the bound method: the framework copies what routers hold, and would copy `auth`
     def authenticate(app: ASGIApp) -> ASGIApp:
         return auth.middleware(app)
 
-    if not rate_limit:
-        return [authenticate]
-    limit = RateLimitConfig(rate_limit=("minute", rate_limit), identifier_for_request=_app_id)
-    return [authenticate, limit.middleware]
+    def count(app: ASGIApp) -> ASGIApp:
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            if limit is not None:
+                scope["state"]["headers"] = limit.count(scope["user"].id)  # the front sends them
+            await app(scope, receive, send)
 
+        return counted
 
-def _app_id(request: AnyRequest) -> str:
-    return str(request.user.id)
+    return [authenticate, count]

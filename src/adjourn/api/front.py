@@ -4,11 +4,12 @@ Publishing is the one path that has to be quick, so it does not go through the f
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import unquote
 
 from adjourn.api.auth import PlatformAuth
+from adjourn.api.limits import RateLimit
 from adjourn.api.problems import Answer, Problem, problem_answer
 from adjourn.ids import Uuid7
 
@@ -52,10 +53,17 @@ class Front:
     """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`."""
 
     def __init__(
-        self, inner: Asgi, *, platform: PlatformAuth, routes: Mapping[tuple[str, str], Route], ids: Uuid7
+        self,
+        inner: Asgi,
+        *,
+        platform: PlatformAuth,
+        limit: RateLimit | None,
+        routes: Mapping[tuple[str, str], Route],
+        ids: Uuid7,
     ) -> None:
         self._inner = inner
         self._platform = platform
+        self._limit = limit
         self._routes = routes
         self._ids = ids
 
@@ -64,27 +72,29 @@ class Front:
             await self._inner(scope, receive, send)
             return
         request_id = self._ids()
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
         try:
             scope["path"] = _routable(scope)
             if "//" in scope["path"]:
                 raise Problem(404, "no such path")  # the framework would take it for the path without
             if scope["path"].startswith(_PLATFORM):  # before the body is read; the routes check again
                 self._platform.check(dict(scope["headers"]).get(b"authorization", b""))
+                if self._limit is not None:
+                    state["headers"] = self._limit.count("platform")
             body = await _read(scope, receive)
             route = self._routes.get((scope["method"], scope["path"].rstrip("/")))
             if route is None:
-                await self._pass_on(scope, receive, send, body, request_id)
+                await self._pass_on(scope, receive, send, body)
                 return
             answer = await route(Incoming(scope, body, request_id))
         except _Gone:
             return
         except Exception as exc:
             answer = problem_answer(exc, request_id)
-        await _reply(send, answer, request_id)
+        await _reply(send, answer, _headers(state))
 
-    async def _pass_on(
-        self, scope: Scope, receive: Receive, send: Send, body: bytes, request_id: str
-    ) -> None:
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def replay() -> Message:
@@ -93,10 +103,9 @@ class Front:
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = [self._allowing(scope, *each) for each in message.get("headers", ())]
-                message["headers"] = [*headers, (b"x-request-id", request_id.encode())]
+                message["headers"] = [*headers, *_headers(scope["state"])]
             await send(message)
 
-        scope.setdefault("state", {})["request_id"] = request_id
         await self._inner(scope, replay, with_id)
 
     def _allowing(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -160,12 +169,22 @@ async def _receive(receive: Receive, most: int) -> tuple[bytes, bool]:
     return b"".join(chunks), False
 
 
-async def _reply(send: Send, answer: Answer, request_id: str) -> None:
+def _headers(state: Mapping[str, Any]) -> Iterator[tuple[bytes, bytes]]:
+    """What every answer carries: the request's id, and what is left of a rate limit."""
+    yield b"x-request-id", state["request_id"].encode()
+    yield from _encoded(state.get("headers", {}))
+
+
+def _encoded(headers: Mapping[str, str]) -> Iterator[tuple[bytes, bytes]]:
+    return ((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+async def _reply(send: Send, answer: Answer, more: Iterable[tuple[bytes, bytes]]) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(answer.body)).encode()),
-        (b"x-request-id", request_id.encode()),
-        *((name.lower().encode(), value.encode()) for name, value in answer.headers.items()),
+        *_encoded(answer.headers),
+        *more,
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -127,7 +127,4 @@ def _from_framework(exc: HTTPException) -> Problem:
         return Problem(404, "no such path")
     if exc.status_code == 405:
         return Problem(405, "not a method of this path; see the Allow header", headers=headers)
-    if exc.status_code == 429:
-        wait = next((value for name, value in headers.items() if name.lower() == "ratelimit-reset"), "60")
-        return Problem(429, "too many requests with this key", headers={**headers, "Retry-After": wait})
     return Problem(exc.status_code, exc.detail, headers=headers)
