@@ -49,7 +49,11 @@ def parse_endpoint(url: str) -> Endpoint:
     return Endpoint(url, f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}")
 
 
-def lane_id(app_id: str, origin: str) -> int:
-    """The lane of (app, origin): the same on every node, so that none has to look it up."""
-    digest = blake2b(f"{app_id}\0{origin}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+def lane_id(app_id: str, origin: str, target: str | None = None) -> int:
+    """The lane of (app, target, origin): the same on every node, so that none has to look it up.
+
+    `target`: an automation's id. A lane has one target, so that all it holds waits for the same.
+    """
+    parts = (app_id, origin) if target is None else (app_id, origin, target)
+    digest = blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest) >> 1  # 63 bits: a positive INTEGER

@@ -16,6 +16,7 @@ from adjourn.sending.addresses import AddressRule
 from adjourn.sending.apps import AppCache
 from adjourn.sending.lanes import Lanes, Limits
 from adjourn.sending.partners import Partners
+from adjourn.sending.planner import Planner
 from adjourn.sending.policy import Policy
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.retries import Retries
@@ -88,7 +89,8 @@ async def open_engine(
         ids=ids,
         rng=random.Random(),  # noqa: S311 - jitter
     )
-    publisher = Publisher(queue=store.queue, directory=store.directory, apps=apps, worker=worker, ids=ids)
+    planner = Planner(directory=store.directory, apps=apps, ids=ids)
+    publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker)
     partners = Partners(
         directory=store.directory,
         queue=store.queue,

@@ -30,6 +30,7 @@ from adjourn.sending.apps import AppCache
 from adjourn.sending.fanout import FanOut
 from adjourn.sending.lanes import Lanes, Limits
 from adjourn.sending.partners import Keys, NewApp, Partners
+from adjourn.sending.planner import Planner
 from adjourn.sending.policy import Policy, Reply
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.retries import Retries
@@ -146,9 +147,16 @@ class UnsteadyQueue:
         await self._pass("publish")
         await self._queue.publish(entries)
 
-    async def claim(self, worker: str, *, room: Callable[[int], int], limit: int) -> Claim:
+    async def claim(
+        self,
+        worker: str,
+        *,
+        room: Callable[[int], int],
+        limit: int,
+        pace: Callable[[str], int] | None = None,
+    ) -> Claim:
         await self._pass("claim")
-        return await self._queue.claim(worker, room=room, limit=limit)
+        return await self._queue.claim(worker, room=room, limit=limit, pace=pace)
 
     async def record(self, worker: str, results: Sequence[Result]) -> Recorded:
         await self._pass("record")
@@ -245,10 +253,9 @@ class World:
         )
         self.publisher = Publisher(
             queue=self.queue,
-            directory=directory,
+            planner=Planner(directory=directory, apps=self.apps, ids=self.ids),
             apps=self.apps,
             worker=self.worker,
-            ids=self.ids,
             patience=patience,
         )
         self.partners = Partners(

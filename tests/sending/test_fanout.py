@@ -152,13 +152,16 @@ def test_a_user_in_two_apps_gives_two_envelopes_with_ids_of_their_own() -> None:
     result = fan([app("a"), app("b")], [connected("a"), connected("b")])
     assert outcomes(result) == [("a", "ana", "sent"), ("b", "ana", "sent")]
     assert (
-        len({each.event.id for each in result.envelopes} | {each.delivery_id for each in result.envelopes})
+        len(
+            {each.event.id for each in result.envelopes}
+            | {each.deliveries[0].delivery_id for each in result.envelopes}
+        )
         == 4
     )
     assert [each.event.id for each in result.envelopes] == [
         each.event_id for each in result.publication.verdicts
     ]
-    assert [(each.delivery_id,) for each in result.envelopes] == [
+    assert [(each.deliveries[0].delivery_id,) for each in result.envelopes] == [
         each.delivery_ids for each in result.publication.verdicts
     ]
     assert result.versions == {"a": 3, "b": 3}

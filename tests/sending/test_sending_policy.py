@@ -96,7 +96,7 @@ def test_each_failure_but_the_last_is_retried_on_schedule(
 @pytest.mark.parametrize("reply", [NO_ANSWER, TIMED_OUT, answer(500), answer(429, "60"), answer(503)])
 def test_failing_the_third_retry_abandons(reply: Reply) -> None:
     decided = step(claimed(AGAIN, retry_count=2, attempt_no=3), reply)
-    assert decided == Step(state=DeliveryState.ABANDONED, retry_count=3)
+    assert decided == Step(state=DeliveryState.ABANDONED, retry_count=3, exhausted=True)
 
 
 @given(chance=st.floats(0, 1, exclude_max=True), retries=st.integers(-1, 1))

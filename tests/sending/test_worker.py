@@ -17,11 +17,12 @@ from tests.sending.harness import OK, QUICK, World, connection, eventually, subm
 
 from adjourn.endpoint import parse_endpoint
 from adjourn.errors import InputError, NotFound, StorageError
-from adjourn.models import AppStatus, Audience, ConnectionStatus, DeliveryState, Filter
+from adjourn.models import AppStatus, Audience, ConnectionStatus, DeliveryState, DisabledBy, Filter
 from adjourn.sending.lanes import Limits
 from adjourn.sending.policy import Reply
 from adjourn.sending.sender import Request
 from adjourn.sending.worker import Pace
+from adjourn.storage.base import Backlog
 
 PENDING, FAILED = DeliveryState.PENDING, DeliveryState.FAILED
 DELIVERED, ABANDONED = DeliveryState.DELIVERED, DeliveryState.ABANDONED
@@ -227,7 +228,7 @@ def test_an_idle_worker_and_one_with_stuck_lanes_do_not_spin(run: Run) -> None:
         for url in (off, stuck, gone):
             w.sender.block(url)
         await w.publish("eve", count=50)
-        await w.partners.switch("off", enabled=False, disposition=None)
+        await w.partners.disable("off", DisabledBy.PARTNER)
         await w.partners.delete_app("gone")
         for url in (off, gone):
             w.sender.blocked[parse_endpoint(url).origin].set()
@@ -253,7 +254,7 @@ def test_an_app_switched_off_while_publishing_gets_nothing_until_it_is_on(run: R
 
         async def switch_off() -> None:
             del w.queue.before["publish"]
-            await w.partners.switch("one", enabled=False, disposition=None)
+            await w.partners.disable("one", DisabledBy.PARTNER)
 
         w.queue.before["publish"] = switch_off
         await w.publish()
@@ -262,7 +263,7 @@ def test_an_app_switched_off_while_publishing_gets_nothing_until_it_is_on(run: R
         assert w.sender.to(url) == []
         assert await w.states() == {PENDING: 4}
         assert await w.waiting() == 0, "claims refuse an app that is off"
-        await w.partners.switch("one", enabled=True, disposition="deliver")
+        await w.partners.enable("one", Backlog.DELIVER)
         await w.settled(DELIVERED, 4)
         assert len(w.sender.to(url)) == 4
 
@@ -291,9 +292,9 @@ def test_a_delivery_in_memory_whose_app_is_off_goes_back_and_is_sent_later(run: 
 def test_re_enabling_with_abandon_drops_what_waited(run: Run) -> None:
     async def test(w: World) -> None:
         url = await w.add("one")
-        await w.partners.switch("one", enabled=False, disposition=None)
+        await w.partners.disable("one", DisabledBy.PARTNER)
         await w.publish(count=3)
-        await w.partners.switch("one", enabled=True, disposition="abandon")
+        await w.partners.enable("one", Backlog.ABANDON)
         await w.settled(ABANDONED, 3)
         await w.publish()
         await eventually(lambda: len(w.sender.to(url)) == 1)
@@ -305,7 +306,7 @@ def test_enabling_what_is_enabled_abandons_nothing(run: Run) -> None:
     async def test(w: World) -> None:
         gate = w.sender.block(await w.add("one"))
         await w.publish(count=20)
-        await w.partners.switch("one", enabled=True, disposition="abandon")
+        await w.partners.enable("one", Backlog.ABANDON)
         gate.set()
         await w.settled(DELIVERED, 20)
 
@@ -370,7 +371,7 @@ def test_410_abandons_and_switches_the_app_off_at_once(run: Run) -> None:
         assert len(w.sender.to(url)) == 1
         assert await w.states() == {ABANDONED: 1, PENDING: 3}
         w.sender.answer = lambda request: OK
-        await w.partners.switch("one", enabled=True, disposition="deliver")
+        await w.partners.enable("one", Backlog.DELIVER)
         await eventually(lambda: len(w.sender.to(url)) == 4)
 
     run(test)
@@ -395,7 +396,7 @@ def test_after_a_410_the_partner_can_switch_it_on_again_whatever_failed_meanwhil
         await w.settled(ABANDONED, 1)
         await w.idle()
         assert not (await w.apps.get("one")).webhook_enabled
-        assert (await w.partners.switch("one", enabled=True, disposition="deliver")).webhook_enabled
+        assert (await w.partners.enable("one", Backlog.DELIVER)).webhook_enabled
         assert (await w.store.directory.get_app("one")).webhook_enabled
 
     run(test)
@@ -683,9 +684,9 @@ def test_publishing_that_cannot_read_answers_so(run: Run, verb: str) -> None:
 def test_claimed_deliveries_whose_app_cannot_be_read_are_sent_later(run: Run) -> None:
     async def test(w: World) -> None:
         url = await w.add("one")
-        await w.partners.switch("one", enabled=False, disposition=None)
+        await w.partners.disable("one", DisabledBy.PARTNER)
         await w.publish(count=5)
-        await w.partners.switch("one", enabled=True, disposition="deliver")
+        await w.partners.enable("one", Backlog.DELIVER)
         w.apps.forget("one")
         w.directory.failing["load_apps"] = 3
         await w.settled(DELIVERED, 5)

@@ -31,10 +31,11 @@ from adjourn.models import (
     Verdict,
 )
 from adjourn.storage.base import (
+    Backlog,
     Claimed,
-    Credentials,
     Entry,
     KeptAnswer,
+    KeyHashes,
     NewDelivery,
     Recorded,
     Result,
@@ -118,8 +119,8 @@ def made_app(app_id: str, *, at: datetime = START, ordered: bool = False) -> App
     )
 
 
-def credentials(app_id: str) -> Credentials:
-    return Credentials(api_key_hash=f"key {app_id}".encode(), client_secret_hash=b"secret")
+def credentials(app_id: str) -> KeyHashes:
+    return KeyHashes(api_key_hash=f"key {app_id}".encode(), client_secret_hash=b"secret")
 
 
 def connected(
@@ -165,6 +166,7 @@ class World:
         url: str | None = "",
         status: AppStatus | None = None,
         discard: bool = False,
+        drain: bool = False,
     ) -> App:
         app = await self.store.directory.get_app(app_id)
         changed = msgspec.structs.replace(
@@ -173,7 +175,8 @@ class World:
             webhook_url=app.webhook_url if url == "" else url,
             status=app.status if status is None else status,
         )
-        return await self.store.directory.save_app(changed, discard=discard)
+        backlog = Backlog.ABANDON if discard else Backlog.DELIVER if drain else None
+        return await self.store.directory.save_app(changed, backlog=backlog)
 
     # publishing
 
@@ -184,6 +187,7 @@ class World:
         owner: str | None = None,
         order_key: str | None = None,
         origin: str = ORIGIN,
+        target: str | None = None,
         event_type: str = "meeting.created",
     ) -> NewDelivery:
         return NewDelivery(
@@ -191,8 +195,9 @@ class World:
             app_id=app_id,
             event_id=self.ids(),
             event_type=event_type,
-            lane_id=lane_id(app_id, origin),
+            lane_id=lane_id(app_id, origin, target),
             origin=origin,
+            target=target,
             owner=owner,
             order_key=order_key,
         )
@@ -247,6 +252,7 @@ class World:
             event_id=new.event_id,
             event_type=new.event_type,
             body=b"{}",
+            target=new.target,
         )
 
     # moving
@@ -295,7 +301,12 @@ class World:
         return self.result(claimed, step, status=500)
 
     def last_failure(self, claimed: Claimed, *, gone_url: str | None = None) -> Result:
-        step = Step(state=DeliveryState.ABANDONED, retry_count=claimed.retry_count, gone_url=gone_url)
+        step = Step(
+            state=DeliveryState.ABANDONED,
+            retry_count=claimed.retry_count,
+            gone_url=gone_url,
+            exhausted=gone_url is None,
+        )
         return self.result(claimed, step, status=500 if gone_url is None else 410)
 
     def extra_failure(self, claimed: Claimed) -> Result:

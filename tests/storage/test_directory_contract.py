@@ -9,7 +9,7 @@ from tests.storage.harness import MINUTE, MS, START, World, connected, credentia
 from adjourn.config import Secret
 from adjourn.errors import Conflict, NotFound
 from adjourn.models import App, AppOptions, AppStatus, Connection, ConnectionStatus, Filter, SignatureProfile
-from adjourn.storage.base import AnswerExists, StaleApps
+from adjourn.storage.base import AnswerExists, Backlog, StaleApps
 
 pytestmark = pytest.mark.anyio
 
@@ -39,14 +39,14 @@ async def test_an_app_comes_back_as_it_was_added(world: World) -> None:
     )
     await world.store.directory.add_app(app, credentials("app"), answer=None)
     assert await world.store.directory.get_app("app") == app
-    assert await world.store.directory.find_app_by_key(b"key app") == app
+    assert await world.store.keyring.find_app_by_key(b"key app") == app
     assert await world.store.directory.load_apps(["app", "no such app"]) == [app]
 
 
 async def test_an_app_that_is_not_there(world: World) -> None:
     with pytest.raises(NotFound):
         await world.store.directory.get_app("app")
-    assert await world.store.directory.find_app_by_key(b"key app") is None
+    assert await world.store.keyring.find_app_by_key(b"key app") is None
     assert await world.store.directory.load_apps([]) == []
 
 
@@ -62,7 +62,7 @@ async def test_what_identifies_an_app_is_its_own(world: World, taken: str) -> No
     with pytest.raises(Conflict):
         await world.store.directory.add_app(new, keys, answer=kept())
     assert await world.store.directory.list_apps(status=None, limit=10, offset=0) == ([made_app("app")], 1)
-    assert await world.store.directory.find_app_by_key(b"key new") is None
+    assert await world.store.keyring.find_app_by_key(b"key new") is None
     assert await world.store.directory.find_answer("POST /events", "k") is None
 
 
@@ -99,7 +99,9 @@ async def test_saving_an_old_version_changes_nothing(world: World) -> None:
     new = await world.store.directory.save_app(msgspec.structs.replace(old, name="first"))
     waiting = await world.publish_waiting()
     with pytest.raises(StaleApps) as caught:
-        await world.store.directory.save_app(msgspec.structs.replace(old, name="second"), discard=True)
+        await world.store.directory.save_app(
+            msgspec.structs.replace(old, name="second"), backlog=Backlog.ABANDON
+        )
     assert caught.value.app_ids == ("app",)
     assert await world.store.directory.get_app("app") == new
     assert (await world.claim_one()).id == waiting
@@ -117,7 +119,7 @@ async def test_a_deleted_app_is_gone_with_its_keys_and_connections(world: World)
     await world.store.directory.delete_app("app")
     with pytest.raises(NotFound):
         await world.store.directory.get_app("app")
-    assert await world.store.directory.find_app_by_key(b"key app") is None
+    assert await world.store.keyring.find_app_by_key(b"key app") is None
     assert await world.store.directory.find_connection("app", "ana") is None
     assert [each.app_id for each in await world.store.directory.connections_of(["ana"])] == ["other"]
     apps, total = await world.store.directory.list_apps(status=None, limit=10, offset=0)

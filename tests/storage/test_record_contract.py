@@ -30,7 +30,7 @@ async def test_a_success_delivers(world: World) -> None:
     await world.publish_waiting()
     claimed = await world.claim_one()
     world.clock.advance(MS)
-    assert not (await world.record(world.success(claimed))).disabled
+    assert not (await world.record(world.success(claimed))).changed
     delivery = await world.get(claimed.id)
     assert (delivery.state, delivery.delivered_at) == (DeliveryState.DELIVERED, world.clock.now)
     assert (delivery.attempt_no, delivery.http_status, delivery.error) == (1, 200, "")
@@ -179,9 +179,9 @@ async def test_recording_a_410_again_spares_the_app_that_was_enabled_since(world
     await world.add_app()
     await world.publish_waiting()
     gone = world.last_failure(await world.claim_one(), gone_url=URL)
-    assert list((await world.record(gone)).disabled) == ["app"]
+    assert list((await world.record(gone)).changed) == ["app"]
     await world.change(enabled=True)
-    assert not (await world.record(gone)).disabled
+    assert not (await world.record(gone)).changed
     assert (await world.store.directory.get_app("app")).webhook_enabled
 
 
@@ -333,7 +333,7 @@ async def test_410_switches_off_the_app_that_still_has_the_url(world: World) -> 
     claimed = await world.claim_one()
     recorded = await world.record(world.last_failure(claimed, gone_url=URL))
     app = await world.store.directory.get_app("app")
-    assert list(recorded.disabled) == ["app"]
+    assert list(recorded.changed) == ["app"]
     assert (app.webhook_enabled, app.version, app.updated_at) == (False, 2, world.clock.now)
     assert await world.state(claimed.id) is DeliveryState.ABANDONED
 
@@ -343,7 +343,7 @@ async def test_410_of_a_url_that_was_replaced_switches_nothing_off(world: World)
     await world.publish_waiting()
     claimed = await world.claim_one()
     changed = await world.change(url="https://example.com/new")
-    assert not (await world.record(world.last_failure(claimed, gone_url=URL))).disabled
+    assert not (await world.record(world.last_failure(claimed, gone_url=URL))).changed
     assert await world.store.directory.get_app("app") == changed
     assert await world.state(claimed.id) is DeliveryState.ABANDONED
 
@@ -353,7 +353,7 @@ async def test_two_410s_switch_an_app_off_once(world: World) -> None:
     await world.publish(world.delivery(), world.delivery())
     one, two = await world.claim()
     gone = [world.last_failure(each, gone_url=URL) for each in (one, two)]
-    assert list((await world.record(*gone)).disabled) == ["app"]
+    assert list((await world.record(*gone)).changed) == ["app"]
     assert (await world.store.directory.get_app("app")).version == 2
 
 

@@ -31,7 +31,7 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
     directory, settings = engine.store.directory, engine.settings
     idempotency = Idempotency(directory, engine.vault)
     publishing = Publishing(engine.publisher, idempotency)
-    partner_auth = PartnerAuth(directory, require_client_id=settings.require_client_id)
+    partner_auth = PartnerAuth(engine.store.keyring, require_client_id=settings.require_client_id)
     services = Services(
         directory=directory,
         log=engine.store.log,

@@ -9,7 +9,7 @@ from litestar.types import ASGIApp
 
 from adjourn.api.problems import Unauthorized
 from adjourn.models import App
-from adjourn.storage.base import Directory
+from adjourn.storage.base import Keyring
 from adjourn.vault import digest_key
 
 __all__ = ["PartnerAuth", "PlatformAuth"]
@@ -34,14 +34,14 @@ class PlatformAuth:
 class PartnerAuth:
     """Finds the app of an X-API-Key, and checks X-Client-ID where it is sent."""
 
-    def __init__(self, directory: Directory, *, require_client_id: bool) -> None:
-        self._directory = directory
+    def __init__(self, keyring: Keyring, *, require_client_id: bool) -> None:
+        self._keyring = keyring
         self._require_client_id = require_client_id
 
     async def find(self, headers: dict[bytes, bytes]) -> App:
         """Raises Unauthorized."""
         key, client_id = headers.get(b"x-api-key", b""), headers.get(b"x-client-id")
-        app = await self._directory.find_app_by_key(digest_key(key)) if key else None
+        app = await self._keyring.find_app_by_key(digest_key(key)) if key else None
         if app is None:
             raise Unauthorized("send a valid X-API-Key", scheme="ApiKey")
         if client_id is None and self._require_client_id:

@@ -59,7 +59,9 @@ async def retry(services: Services, request: AnyRequest, caller: str, what: tupl
 
 def _shown(asked: RetryAsked, app: App) -> Answer:
     """The same for the ask that made the attempt and for those that found it made."""
-    held = "" if app.takes_attempts else "; it is held until the app takes webhooks again"
+    held = (
+        "" if app.takes_attempts(asked.delivery.target) else "; it is held until the app takes webhooks again"
+    )
     shape: dict[str, Any] = {
         "delivery_id": asked.delivery.id,
         "message": f"Webhook delivery retry scheduled{held}",

@@ -13,7 +13,11 @@ __all__ = ["explanation"]
 
 _DECIDED = {
     Outcome.FILTERED: ("filtered", "the app's webhook filter left this event type out when it was published"),
-    Outcome.INACTIVE: ("app_inactive", "the app was not active when this was published"),
+    Outcome.INACTIVE: (
+        "app_inactive",
+        "the app, or the automation it was for, was not active when this was published",
+    ),
+    Outcome.OTHER_APP: ("other_app", "it was for an automation that belongs to another app"),
     Outcome.NO_URL: ("no_url", "the app had no webhook URL when this was published"),
     Outcome.NOT_CONNECTED: (
         "not_connected",
@@ -92,8 +96,8 @@ def _now(deliveries: list[Delivery], app: App | None) -> tuple[str, str]:
     delivery = min(deliveries, key=lambda each: [*DeliveryState].index(each.state))
     if delivery.state in _OPEN and app is None:
         return "abandoned", "the app was deleted"
-    if delivery.state in _OPEN and app is not None and not app.takes_attempts:
-        return "held", f"it waits, because {_why_off(app)}"
+    if delivery.state in _OPEN and app is not None and not app.takes_attempts(delivery.target):
+        return "held", f"it waits, because {_why_off(app, delivery.target)}"
     last = delivery.error or "no answer yet"
     match delivery.state:
         case DeliveryState.DELIVERED:
@@ -108,7 +112,9 @@ def _now(deliveries: list[Delivery], app: App | None) -> tuple[str, str]:
             return "abandoned", f"given up after {delivery.attempt_no} attempts: {last}"
 
 
-def _why_off(app: App) -> str:
+def _why_off(app: App, target: str | None) -> str:
     if app.status != "active":
         return f"the app is {app.status}"
-    return "the app has no webhook URL" if app.webhook_url is None else "the app's webhooks are disabled"
+    if not app.webhook_enabled:
+        return "the app's webhooks are disabled"
+    return "the app has no webhook URL" if target is None else "its automation is inactive, or has no URL"

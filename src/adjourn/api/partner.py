@@ -12,8 +12,9 @@ from adjourn.api.inputs import read_body
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import app_shape
 from adjourn.errors import Fault, InputError
-from adjourn.models import App, Filter
+from adjourn.models import App, DisabledBy, Filter
 from adjourn.providers import PROVIDERS
+from adjourn.storage.base import Backlog
 
 __all__ = ["WebhookDeliveries", "WebhookSettings"]
 
@@ -45,9 +46,10 @@ class WebhookSettings(Controller):
             reason = "is required when re-enabling: abandon or deliver, for what waits"
             fault = Fault("$.pending_disposition", reason)
             raise InputError("what becomes of the backlog?", faults=[fault])
-        app = await services.partners.switch(
-            app.id, enabled=form.enabled, disposition=form.pending_disposition
-        )
+        if form.enabled:
+            app = await services.partners.enable(app.id, Backlog(form.pending_disposition or "deliver"))
+        else:
+            app = await services.partners.disable(app.id, DisabledBy.PARTNER)
         return answer(json_answer(app_shape(app)))
 
     @put(["/webhook-filter", "/app/webhook-filter"])

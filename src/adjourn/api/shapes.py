@@ -99,6 +99,7 @@ def delivery_shape(delivery: Delivery) -> Json:
             "retry_count": delivery.retry_count,
             "next_retry_at": delivery.next_retry_at,
             "delivered_at": delivery.delivered_at,
+            "automation_id": delivery.target,
             "error_message": delivery.error,
             "created_at": delivery.created_at,
         }
@@ -144,20 +145,32 @@ def event_type_shape(provider: Provider, event_type: EventType, *, whole: bool) 
 
 def accepted_shape(fan_out: FanOut) -> Json:
     """The 202 for one event: its envelopes, and nothing of those that were not made."""
-    return {
-        "id": fan_out.publication.id,
-        "events": [
-            _given(
-                {
-                    "event_id": each.event.id,
-                    "partner_app_id": each.app.id,
-                    "user_id": each.event.user_id,
-                    "delivery_ids": [each.delivery_id],
-                }
-            )
-            for each in fan_out.envelopes
-        ],
-    }
+    accepted: Json = {"id": fan_out.publication.id, "events": _envelopes(fan_out)}
+    if fan_out.submission.match_automations:
+        accepted["assignments"] = [
+            {
+                "id": each.publication.id,
+                "automation_id": each.submission.data["automation_id"],
+                "confidence_score": each.submission.data["confidence_score"],
+                "events": _envelopes(each),
+            }
+            for each in fan_out.assignments
+        ]
+    return accepted
+
+
+def _envelopes(fan_out: FanOut) -> list[Json]:
+    return [
+        _given(
+            {
+                "event_id": each.event.id,
+                "partner_app_id": each.app.id,
+                "user_id": each.event.user_id,
+                "delivery_ids": [delivery.delivery_id for delivery in each.deliveries],
+            }
+        )
+        for each in fan_out.envelopes
+    ]
 
 
 def listing(items: Sequence[Json], total: int, page: tuple[int, int], *, name: str = "items") -> Json:

@@ -8,7 +8,7 @@ Descriptions are those of contio-webhook-events-reference.txt, word for word. Wh
 null: CONTRACTS 1.2. Absent is `UnsetType`; a field without it is required.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from importlib import resources
 from inspect import cleandoc
@@ -19,6 +19,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from adjourn import wirejson
+from adjourn.config import Secret
 from adjourn.errors import Fault
 from adjourn.models import App, Audience
 from adjourn.providers.provider import (
@@ -901,8 +902,11 @@ class Contio(Provider):
             fields["actor_user_id"] = facts.actor_user_id
         return wirejson.dumps(fields)[:-1] + b',"data":'
 
-    def signer(self, app: App) -> Signer:
-        return ContioSigner(app.webhook_secret.reveal(), profile=app.options.signature_profile)
+    def automation_of(self, event_type: str, data: JsonObject) -> str | None:
+        return data["automation_id"] if event_type == self.aliases[_OLD_NAME] else None
+
+    def signer(self, app: App, secrets: Sequence[Secret]) -> Signer:
+        return ContioSigner(*secrets, profile=app.options.signature_profile)
 
 
 PROVIDER = Contio(

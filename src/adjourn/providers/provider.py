@@ -5,7 +5,7 @@ struct to decode into, and the docs, the portal and the schemas read the rest. P
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from msgspec import Meta, Struct, UnsetType
 
 from adjourn.check import check
+from adjourn.config import Secret
 from adjourn.errors import Fault
 from adjourn.models import App, Audience
 from adjourn.signing import Signer
@@ -134,9 +135,13 @@ class Provider(ABC):
     def head(self, facts: Facts) -> bytes:
         """The envelope up to its data: `head + data + b"}"` is the body, canonical JSON."""
 
+    def automation_of(self, event_type: str, data: JsonObject) -> str | None:
+        """The automation that an event is addressed to: it goes to that one's app and URL alone."""
+        return None
+
     @abstractmethod
-    def signer(self, app: App) -> Signer:
-        """What signs this app's requests."""
+    def signer(self, app: App, secrets: Sequence[Secret]) -> Signer:
+        """What signs this app's requests: with the first secret, and by the others beside where it can."""
 
 
 def check_data(event_type: EventType, data: object, *, path: str = "$.data") -> list[Fault]:

@@ -1,4 +1,5 @@
-"""Audience -> apps -> filter: which envelopes a publication makes, and why each (app, user) got one or not.
+"""Audience -> apps -> filter -> targets: which envelopes a publication makes, where they go, and why each
+(app, user) got one or not.
 
 Pure: apps and connections are given.
 """
@@ -6,6 +7,7 @@ Pure: apps and connections are given.
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 
@@ -13,6 +15,7 @@ from adjourn import wirejson
 from adjourn.models import (
     App,
     AppStatus,
+    AutomationStatus,
     Connection,
     ConnectionStatus,
     Event,
@@ -23,26 +26,39 @@ from adjourn.models import (
 from adjourn.providers.provider import Facts
 from adjourn.sending.submission import Submission
 
-__all__ = ["Envelope", "FanOut", "fan_out"]
+__all__ = ["Addressed", "Envelope", "FanOut", "fan_out"]
 
 _User = tuple[str, str]  # id, email
 
 
+class Addressed(NamedTuple):
+    """A delivery to be: to which target (an automation's id, None for the app), at which URL now."""
+
+    delivery_id: str
+    target: str | None
+    url: str
+
+
 class Envelope(msgspec.Struct, frozen=True):
-    """One event on its way to one app."""
+    """One event on its way to one app, at one or more URLs."""
 
     event: Event
     app: App
-    delivery_id: str
+    deliveries: Sequence[Addressed]
     body: bytes
 
 
 class FanOut(msgspec.Struct, frozen=True):
-    """What one submission becomes. `versions` are those of every app it depends on."""
+    """What one submission becomes. `versions` are those of every app it depends on.
 
+    `assignments`: what its matching with automations became, where that was asked for.
+    """
+
+    submission: Submission
     publication: Publication
     envelopes: Sequence[Envelope]
     versions: Mapping[str, int]
+    assignments: "Sequence[FanOut]" = ()
 
 
 def fan_out(
@@ -52,10 +68,12 @@ def fan_out(
     connections: Sequence[Connection],
     at: datetime,
     new_id: Callable[[], str],
+    owner: str | None = None,
 ) -> FanOut:
     """Decide for each (app, user) of the audience. `connections` are all those of its users.
 
-    Apps of another provider are outside the audience: they are not even considered.
+    Apps of another provider are outside the audience: they are not even considered. `owner`: the app whose
+    automation this is for; nobody else gets it.
     """
     publication_id = new_id()
     timestamp = submission.timestamp or f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
@@ -68,15 +86,16 @@ def fan_out(
             continue
         app, user = candidate
         versions[app.id] = app.version
-        outcome = _outcome(submission, app)
+        outcome, urls = _decide(submission, app, owner)
         if outcome is not Outcome.SENT:
             verdicts.append(Verdict(app.id, user_id, outcome))
             continue
         event = _event(submission, app, user, (new_id(), publication_id, timestamp))
         data = submission.data_json if event.own_data is None else event.own_data
-        envelope = Envelope(event, app, new_id(), event.head + data + b"}")
-        envelopes.append(envelope)
-        verdicts.append(Verdict(app.id, user_id, outcome, event.id, (envelope.delivery_id,)))
+        deliveries = [Addressed(new_id(), target, url) for url, target in urls.items()]
+        envelopes.append(Envelope(event, app, deliveries, event.head + data + b"}"))
+        delivery_ids = tuple(each.delivery_id for each in deliveries)
+        verdicts.append(Verdict(app.id, user_id, outcome, event.id, delivery_ids))
     publication = Publication(
         id=publication_id,
         at=at,
@@ -88,7 +107,7 @@ def fan_out(
         data=submission.data_json,
         verdicts=tuple(verdicts),
     )
-    return FanOut(publication, envelopes, versions)
+    return FanOut(submission, publication, envelopes, versions)
 
 
 def _candidates(
@@ -116,16 +135,43 @@ def _candidates(
             yield connection.app_id, user_id, candidate if connected else None
 
 
-def _outcome(submission: Submission, app: App) -> Outcome:
+_Urls = dict[str, str | None]
+"""Where an event goes: each URL once, with its target."""
+
+
+def _decide(submission: Submission, app: App, owner: str | None) -> tuple[Outcome, _Urls]:
     name = submission.event_type.name
     always = name in submission.provider.always_delivered
-    if app.status is not AppStatus.ACTIVE:
-        return Outcome.INACTIVE
+    if owner is not None and owner != app.id:
+        return Outcome.OTHER_APP, {}
+    urls = _app_urls(app) if owner is None else _automation_urls(submission, app)
+    if app.status is not AppStatus.ACTIVE or urls is None:
+        return Outcome.INACTIVE, {}
     if app.webhook_filter is not None and not always and not app.webhook_filter.passes(name):
-        return Outcome.FILTERED
-    if app.webhook_url is None:
-        return Outcome.NO_URL
-    return Outcome.SENT
+        return Outcome.FILTERED, {}
+    return (Outcome.SENT, urls) if urls else (Outcome.NO_URL, {})
+
+
+def _app_urls(app: App) -> _Urls:
+    """The app's URL; without one, those of its active automations: CONTRACTS 1.3."""
+    if app.webhook_url is not None:
+        return {app.webhook_url: None}
+    urls: _Urls = {}
+    for each in app.automations:
+        if each.status is AutomationStatus.ACTIVE and each.webhook_url is not None:
+            urls.setdefault(each.webhook_url, each.id)
+    return urls
+
+
+def _automation_urls(submission: Submission, app: App) -> _Urls | None:
+    """The URL of the automation that this is for, or else the app's; None where it is inactive or gone."""
+    automation_id = submission.provider.automation_of(submission.event_type.name, submission.data)
+    automation = app.find_automation(automation_id or "")
+    if automation is None or automation.status is not AutomationStatus.ACTIVE:
+        return None
+    if automation.webhook_url is not None:
+        return {automation.webhook_url: automation.id}
+    return {} if app.webhook_url is None else {app.webhook_url: None}
 
 
 def _event(submission: Submission, app: App, user: _User | None, ids: tuple[str, str, str]) -> Event:

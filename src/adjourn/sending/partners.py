@@ -7,26 +7,33 @@ import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal
 
 import msgspec
 
 from adjourn.config import Secret
 from adjourn.errors import NotFound, StorageError
 from adjourn.ids import Uuid7
-from adjourn.models import App, AppOptions, AppStatus, Audience, Connection, ConnectionStatus, Filter
+from adjourn.models import (
+    App,
+    AppOptions,
+    AppStatus,
+    Audience,
+    Connection,
+    ConnectionStatus,
+    Disabled,
+    DisabledBy,
+    Filter,
+)
 from adjourn.providers import PROVIDERS
 from adjourn.sending.apps import AppCache
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.submission import Submission
 from adjourn.signing import new_secret
-from adjourn.storage.base import Credentials, Directory, KeptAnswer, Queue, StaleApps
+from adjourn.storage.base import Backlog, Directory, KeptAnswer, KeyHashes, Queue, StaleApps
 from adjourn.vault import digest_key
 from adjourn.wirejson import dumps
 
 __all__ = ["Keys", "NewApp", "Partners"]
-
-Disposition = Literal["abandon", "deliver"]
 
 _DISCARDED_AT_ONCE = 1000  # deliveries whose rows follow before the answer; the worker moves the rest
 
@@ -115,7 +122,7 @@ class Partners:
             created_at=new.created_at or now,
             updated_at=now,
         )
-        hashes = Credentials(
+        hashes = KeyHashes(
             api_key_hash=digest_key(new.keys.api_key.encode()),
             client_secret_hash=digest_key(new.keys.client_secret.encode()),
         )
@@ -123,10 +130,18 @@ class Partners:
         await self._apps.reload([app.id])
         return app
 
-    async def change_app(self, app_id: str, change: Callable[[App], App], *, discard: bool = False) -> App:
+    async def change_app(
+        self,
+        app_id: str,
+        change: Callable[[App], App],
+        *,
+        backlog: Backlog | None = None,
+        keep: Callable[[App], KeptAnswer | None] = lambda app: None,
+    ) -> App:
         """Apply `change` to the app as it is now; where it changes nothing, nothing is done.
 
-        `discard`: what waits is abandoned with the change. Raises NotFound, and whatever `change` raises.
+        `backlog`: what becomes of what waits, with the change. `keep` renders the answer to be kept in the
+        same commit. Raises NotFound, AnswerExists, and whatever `change` raises.
         """
         while True:
             app = await self._apps.get(app_id)
@@ -134,23 +149,34 @@ class Partners:
             if changed == app:
                 return app
             try:
-                saved = await self._directory.save_app(changed, discard=discard)
+                saved = await self._directory.save_app(changed, backlog=backlog, answer=keep(changed))
             except StaleApps:
                 await self._apps.reload([app_id])
                 continue
             self._apps.put(saved)
-            if discard:
+            if backlog is Backlog.ABANDON:
                 await self._discard_some()
             self._on_change()
             return saved
 
-    async def switch(self, app_id: str, *, enabled: bool, disposition: Disposition | None) -> App:
-        """Enable or disable an app's webhooks. Enabling says what becomes of the backlog."""
+    async def enable(self, app_id: str, backlog: Backlog) -> App:
+        """Let an app's webhooks go again. Nothing happens to one whose webhooks are on."""
 
         def change(app: App) -> App:
-            return msgspec.structs.replace(app, webhook_enabled=enabled)
+            return msgspec.structs.replace(app, webhook_enabled=True, disabled=None)
 
-        return await self.change_app(app_id, change, discard=enabled and disposition == "abandon")
+        return await self.change_app(app_id, change, backlog=backlog)
+
+    async def disable(self, app_id: str, by: DisabledBy) -> App:
+        """Hold an app's webhooks. One whose webhooks are off stays as it is."""
+        disabled = Disabled(by=by, at=datetime.now(UTC), reason=f"the {by} switched them off")
+
+        def change(app: App) -> App:
+            if not app.webhook_enabled:
+                return app
+            return msgspec.structs.replace(app, webhook_enabled=False, disabled=disabled)
+
+        return await self.change_app(app_id, change)
 
     async def delete_app(self, app_id: str) -> None:
         """Raises NotFound."""

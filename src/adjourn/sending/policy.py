@@ -55,7 +55,7 @@ def decide(
     if claimed.manual:
         return Step(state=DeliveryState.PENDING, retry_count=count)
     if count >= len(policy.retry_delays):
-        return Step(state=DeliveryState.ABANDONED, retry_count=count)
+        return Step(state=DeliveryState.ABANDONED, retry_count=count, exhausted=True)
     delay = policy.retry_delays[count] * (1 + policy.jitter * rng.random())
     return Step(
         state=DeliveryState.FAILED, retry_count=count, retry_at=now + max(delay, _retry_after(reply, now))

@@ -7,19 +7,19 @@ commit; then what this process holds is sent from memory.
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import msgspec
 
 from adjourn.endpoint import lane_id, parse_endpoint
-from adjourn.errors import Fault, InputError, StorageError, TooLarge
-from adjourn.ids import Uuid7
-from adjourn.models import App, Connection
+from adjourn.errors import StorageError, TooLarge
 from adjourn.providers import order_key
 from adjourn.sending.apps import AppCache
-from adjourn.sending.fanout import Envelope, FanOut, fan_out
+from adjourn.sending.fanout import Addressed, Envelope, FanOut
+from adjourn.sending.planner import Known, Planner
 from adjourn.sending.submission import Submission
 from adjourn.sending.worker import Worker
-from adjourn.storage.base import Claimed, Directory, Entry, KeptAnswer, NewDelivery, Queue, StaleApps
+from adjourn.storage.base import Claimed, Entry, KeptAnswer, NewDelivery, Queue, StaleApps
 
 __all__ = ["Publisher", "Rendered"]
 
@@ -62,17 +62,15 @@ class Publisher:
         self,
         *,
         queue: Queue,
-        directory: Directory,
+        planner: Planner,
         apps: AppCache,
         worker: Worker,
-        ids: Uuid7,
         patience: float = _PATIENCE,
     ) -> None:
         self._queue = queue
-        self._directory = directory
+        self._planner = planner
         self._apps = apps
         self._worker = worker
-        self._ids = ids
         self._patience = patience
         self._waiting: deque[_Request] = deque()
         self._waiting_events = 0
@@ -135,12 +133,13 @@ class Publisher:
                 request.done.set_result(fan_outs)
 
     async def _commit(self, batch: Sequence[_Request]) -> list[Sequence[FanOut]]:
-        connections = await self._connections(batch)
+        known = await self._planner.read([each for request in batch for each in request.submissions])
         for _ in range(_REPLANS):
             plans: list[_Plan] = []
             try:
+                at = await self._queue.now()
                 for request in batch:
-                    plans.append(await self._plan(request, connections))  # noqa: PERF401 - what is held must be known
+                    plans.append(self._plan(request, known, at))  # noqa: PERF401 - what is held must be known
                 await self._queue.publish([entry for plan in plans for entry in plan.entries])
             except BaseException as exc:
                 for plan in plans:
@@ -164,41 +163,17 @@ class Publisher:
             if len(plan.held) < sum(len(entry.deliveries) for entry in plan.entries):
                 self._worker.poke()
 
-    async def _connections(self, batch: Sequence[_Request]) -> dict[str, list[Connection]]:
-        """Read after the requests came in: so no change that was answered before them is missed."""
-        submissions = [each for request in batch for each in request.submissions]
-        user_ids = {user_id for each in submissions for user_id in each.audience.user_ids or ()}
-        found: dict[str, list[Connection]] = {user_id: [] for user_id in user_ids}
-        for connection in await self._directory.connections_of(list(user_ids)):
-            found[connection.user_id].append(connection)
-        app_ids = {each.app_id for connections in found.values() for each in connections}
-        for submission in submissions:
-            app_ids.update(submission.audience.partner_app_ids or ())
-        await self._apps.load(app_ids)
-        return found
-
-    async def _plan(self, request: _Request, connections: dict[str, list[Connection]]) -> _Plan:
-        at = await self._queue.now()
-        fan_outs = []
-        for submission in request.submissions:
-            concerned = (
-                [each for user_id in submission.audience.user_ids or () for each in connections[user_id]]
-                if submission.revokes is None
-                else [submission.revokes]
-            )
-            apps = self._known_apps(submission, concerned)
-            fan_outs.append(fan_out(submission, apps=apps, connections=concerned, at=at, new_id=self._ids))
-        if sum(len(each.envelopes) for each in fan_outs) > _MOST_DELIVERIES:
+    def _plan(self, request: _Request, known: Known, at: datetime) -> _Plan:
+        fan_outs = [self._planner.plan(each, known, at) for each in request.submissions]
+        every = [each for made in fan_outs for each in (made, *made.assignments)]
+        if sum(len(each.deliveries) for made in every for each in made.envelopes) > _MOST_DELIVERIES:
             raise TooLarge(
                 f"one request makes at most {_MOST_DELIVERIES:,} deliveries; address fewer at a time"
             )
         answer = request.keep(fan_outs)
         held: list[Claimed] = []
         try:
-            entries = [
-                self._entry(submission, each, held)
-                for submission, each in zip(request.submissions, fan_outs, strict=True)
-            ]
+            entries = [self._entry(made, held) for made in every]
         except BaseException:
             self._let_go(held)
             raise
@@ -206,54 +181,57 @@ class Publisher:
             entries[0] = msgspec.structs.replace(entries[0], answer=answer)
         return _Plan(fan_outs, entries, held)
 
-    def _known_apps(self, submission: Submission, connections: Sequence[Connection]) -> dict[str, App]:
-        found = {each.app_id: self._apps.find(each.app_id) for each in connections}
-        for index, app_id in enumerate(submission.audience.partner_app_ids or ()):
-            found[app_id] = self._apps.find(app_id)
-            if found[app_id] is None:
-                fault = Fault(f"{submission.path}.audience.partner_app_ids[{index}]", "is no app's id")
-                raise InputError("the audience names an app that does not exist", faults=[fault])
-        return {app_id: app for app_id, app in found.items() if app is not None}
-
-    def _entry(self, submission: Submission, planned: FanOut, held: list[Claimed]) -> Entry:
-        deliveries = [self._delivery(submission, envelope, held) for envelope in planned.envelopes]
+    def _entry(self, planned: FanOut, held: list[Claimed]) -> Entry:
         return Entry(
             publication=planned.publication,
             events=[envelope.event for envelope in planned.envelopes],
-            deliveries=deliveries,
+            deliveries=[
+                self._delivery(planned.submission, envelope, addressed, held)
+                for envelope in planned.envelopes
+                for addressed in envelope.deliveries
+            ],
             app_versions=planned.versions,
-            revokes=submission.revokes,
+            revokes=planned.submission.revokes,
         )
 
-    def _delivery(self, submission: Submission, envelope: Envelope, held: list[Claimed]) -> NewDelivery:
+    def _delivery(
+        self, submission: Submission, envelope: Envelope, addressed: Addressed, held: list[Claimed]
+    ) -> NewDelivery:
         """Owned by this process from the start where it has room, else left to wait in its lane."""
-        app, event = envelope.app, envelope.event
-        assert app.webhook_url is not None
-        origin = parse_endpoint(app.webhook_url).origin
-        lane = lane_id(app.id, origin)
-        order = order_key(submission.data) if app.options.ordered else None
-        holds = order is None and app.takes_attempts and self._worker.try_hold(envelope.delivery_id, lane)
+        app, event, (delivery_id, target, url) = envelope.app, envelope.event, addressed
+        origin = parse_endpoint(url).origin
+        lane = lane_id(app.id, origin, target)
+        order = _order_key(submission, target) if app.options.ordered else None
+        holds = order is None and app.takes_attempts(target) and self._worker.try_hold(delivery_id, lane)
         if holds:
             held.append(
                 Claimed(
-                    id=envelope.delivery_id,
+                    id=delivery_id,
                     app_id=app.id,
                     lane_id=lane,
                     event_id=event.id,
                     event_type=submission.event_type.name,
                     body=envelope.body,
+                    target=target,
                 )
             )
         return NewDelivery(
-            id=envelope.delivery_id,
+            id=delivery_id,
             app_id=app.id,
             event_id=event.id,
             event_type=submission.event_type.name,
             lane_id=lane,
             origin=origin,
+            target=target,
             owner=self._worker.id if holds else None,
             order_key=order,
         )
+
+
+def _order_key(submission: Submission, target: str | None) -> str | None:
+    """The meeting or bot, for each target apart: CONTRACTS 1.5."""
+    key = order_key(submission.data)
+    return key if key is None or target is None else f"{target} {key}"
 
 
 def _fail(batch: Sequence[_Request], exc: Exception) -> None:

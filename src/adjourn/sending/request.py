@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from adjourn import __version__
+from adjourn.config import Secret
 from adjourn.models import App
 from adjourn.providers import PROVIDERS
 from adjourn.sending.policy import Policy
@@ -14,15 +15,24 @@ __all__ = ["RequestBuilder"]
 
 _USER_AGENT = f"Adjourn/{__version__}"
 
+_Secrets = tuple[Secret, ...]
+
 
 class RequestBuilder:
-    """Keeps one signer for each app version: its HMAC state is computed once."""
+    """Keeps the signers of each app version: their HMAC state is computed once."""
 
     def __init__(self) -> None:
-        self._signers: dict[str, tuple[int, Signer]] = {}
+        self._signers: dict[str, tuple[int, dict[_Secrets, Signer]]] = {}
 
-    def build(self, app: App, claimed: Claimed, policy: Policy, *, url: str, now: datetime) -> Request:
-        signed = self._signer(app).sign(
+    def build(
+        self, app: App, claimed: Claimed, policy: Policy, *, url: str, now: datetime, old_first: bool = False
+    ) -> Request:
+        """`old_first`: signed by the secret before the present one, where its grace period runs."""
+        secrets: _Secrets = (app.webhook_secret,)
+        if app.old_secret is not None and now < app.old_secret.until:
+            old = app.old_secret.secret
+            secrets = (old, *secrets) if old_first else (*secrets, old)
+        signed = self._signer(app, secrets).sign(
             claimed.body, event_id=claimed.event_id, timestamp=int(now.timestamp())
         )
         return Request(
@@ -32,8 +42,11 @@ class RequestBuilder:
             timeout=policy.timeout,
         )
 
-    def _signer(self, app: App) -> Signer:
-        known = self._signers.get(app.id)
-        if known is None or known[0] != app.version:
-            known = self._signers[app.id] = (app.version, PROVIDERS[app.provider].signer(app))
-        return known[1]
+    def _signer(self, app: App, secrets: _Secrets) -> Signer:
+        version, signers = self._signers.get(app.id, (-1, {}))
+        if version != app.version:
+            signers = {}
+            self._signers[app.id] = (app.version, signers)
+        if secrets not in signers:
+            signers[secrets] = PROVIDERS[app.provider].signer(app, secrets)
+        return signers[secrets]

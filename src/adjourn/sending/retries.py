@@ -6,9 +6,9 @@ from datetime import timedelta
 from adjourn.sending.worker import Worker
 from adjourn.storage.base import KeptAnswer, Queue, RetryAsked
 
-__all__ = ["Retries"]
+__all__ = ["QUIET", "Retries"]
 
-_QUIET = timedelta(seconds=10)  # CONTRACTS 1.7: an ask so soon after the last sends nothing more
+QUIET = timedelta(seconds=10)  # CONTRACTS 1.7: an ask so soon after the last sends nothing more
 
 
 class Retries:
@@ -24,7 +24,7 @@ class Retries:
         keep: Callable[[RetryAsked], KeptAnswer | None] = lambda asked: None,
     ) -> RetryAsked:
         """Raises NotFound and AnswerExists."""
-        asked = await self._queue.ask_retry(app_id, delivery_id, quiet=_QUIET, keep=keep)
+        asked = await self._queue.ask_retry(app_id, delivery_id, quiet=QUIET, keep=keep)
         if asked.scheduled:
             self._worker.poke()
         return asked

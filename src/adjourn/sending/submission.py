@@ -38,12 +38,14 @@ class _Body(msgspec.Struct, frozen=True):
     actor_user_id: _Id | None = None
     timestamp: _DateTime | None = None
     provider: str | None = None
+    match_automations: bool = False
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
     """One event to publish. `data` and `data_json` are in the form that is sent.
 
     `timestamp` is None for "when it is published". `path` is where it stands in its request.
+    `match_automations`: an action item is matched with the automations of those it reaches (CONTRACTS 1.7).
     `revokes`: the connection that its publishing ends; it then reaches that connection alone.
     """
 
@@ -55,6 +57,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
     actor_user_id: str | None = None
     timestamp: str | None = None
     path: str = "$"
+    match_automations: bool = False
     revokes: Connection | None = None
 
 
@@ -91,6 +94,7 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
         actor_user_id=body.actor_user_id,
         timestamp=timestamp,
         path=path,
+        match_automations=body.match_automations,
     )
 
 

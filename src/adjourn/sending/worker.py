@@ -10,17 +10,18 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
-from adjourn.models import App, Attempt
+from adjourn.models import App, Attempt, DeliveryState
 from adjourn.sending.apps import AppCache
 from adjourn.sending.batcher import Batcher
 from adjourn.sending.lanes import Lanes
+from adjourn.sending.pace import Pacer
 from adjourn.sending.policy import Policy, Reply, decide
 from adjourn.sending.request import RequestBuilder
 from adjourn.sending.sender import Sender
@@ -35,6 +36,7 @@ _MARGIN = timedelta(seconds=5)  # of the lease, in which nothing is sent any mor
 _CLAIM = 500  # deliveries at a time
 _DISCARD = 1000  # deliveries in one commit
 _ANSWERS_KEPT = timedelta(hours=24)  # CONTRACTS 1.7, Idempotency-Key
+_REJECTED = (401, 403)  # while a secret's grace period runs: tried again with the one before
 _QUICK = 1.0  # seconds: a lane whose answers take longer gets no more room
 _CANCEL_AGAIN = 1.0  # seconds: a library may swallow being cancelled
 _UNRECORDED = 2000  # outcomes: publishing waits, so that fan-out cannot run ahead of recording
@@ -50,6 +52,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
     heartbeat: float = 15.0
     claim: float = 1.0  # at the latest: a wake-up may be missed, a second look misses nothing
+    drain: float = 0.1  # while a backlog drains: how often it gets its share
     between_claims: float = 0.002  # what becomes free meanwhile shares the next
     housekeeping: float = 5.0
     after_error: float = 1.0
@@ -58,7 +61,11 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Worker:
-    """One process's part in the delivering. `start` it, then `drain` it."""
+    """One process's part in the delivering. `start` it, then `drain` it.
+
+    `backlog_rate`: deliveries a second for each app whose backlog drains. `on_failures` is told of the apps
+    whose attempts failed, once that is on record.
+    """
 
     def __init__(
         self,
@@ -70,6 +77,8 @@ class Worker:
         lanes: Lanes,
         ids: Uuid7,
         rng: random.Random,
+        backlog_rate: float = 200.0,
+        on_failures: Callable[[Collection[str]], None] = lambda app_ids: None,
         pace: Pace = Pace(),  # noqa: B008 - it is frozen
         clock: Callable[[], float] = _boot_clock,
     ) -> None:
@@ -83,6 +92,8 @@ class Worker:
         self._rng = rng
         self._pace = pace
         self._clock = clock
+        self._on_failures = on_failures
+        self._pacer = Pacer(backlog_rate, clock=clock)
         self._requests = RequestBuilder()
         self.outcomes = Batcher(self._record, full=_UNRECORDED, retry_every=pace.store_again)
         self._returns = Batcher(self._give_back, full=_UNRECORDED, retry_every=pace.store_again)
@@ -181,9 +192,11 @@ class Worker:
         self._due.clear()
         pause = self._pace.claim
         if self._is_fresh():
-            taken, next_wake = await self._claim()
+            taken, next_wake, drains = await self._claim()
             if taken >= _CLAIM:
                 self._due.set()
+            if drains:
+                pause = self._pace.drain
             if next_wake is not None:
                 wait = (next_wake - await self._queue.now()).total_seconds()
                 pause = min(pause, max(wait, 0))
@@ -192,41 +205,53 @@ class Worker:
             async with asyncio.timeout(pause):  # Python 3.11's wait_for may swallow being cancelled
                 await self._due.wait()
 
-    async def _claim(self) -> tuple[int, datetime | None]:
+    async def _claim(self) -> tuple[int, datetime | None, bool]:
+        """How many were taken, when the next lane wakes, and whether a backlog drains."""
         asked: dict[int, int] = {}
+        draining: set[str] = set()
 
         def room(lane_id: int) -> int:
             if lane_id not in asked:
                 asked[lane_id] = self._lanes.begin_claim(lane_id)
             return asked[lane_id]
 
+        def pace(app_id: str) -> int:
+            draining.add(app_id)
+            return self._pacer.allowance(app_id)
+
         taken: Counter[int] = Counter()
         try:
-            claim = await self._queue.claim(self.id, room=room, limit=_CLAIM)
+            claim = await self._queue.claim(self.id, room=room, limit=_CLAIM, pace=pace)
             taken.update(each.lane_id for each in claim.deliveries)
         finally:
             for lane_id, most in asked.items():
                 if self._lanes.end_claim(lane_id, taken=taken[lane_id], asked=most):
                     self._due.set()
+        for app_id, count in Counter(each.app_id for each in claim.deliveries if each.paced).items():
+            self._pacer.spend(app_id, count)
         try:
-            await self._know({each.app_id for each in claim.deliveries})
+            await self._know({(each.app_id, each.target) for each in claim.deliveries})
         finally:  # an app that is not there sends its deliveries back
             for each in claim.deliveries:
                 self.take(each)
-        return len(claim.deliveries), claim.next_wake
+        return len(claim.deliveries), claim.next_wake, bool(draining)
 
-    async def _know(self, app_ids: Iterable[str]) -> None:
+    async def _know(self, targets: Iterable[tuple[str, str | None]]) -> None:
         """See that the apps of what was claimed are in memory, and as new as what gave them out."""
-        known = {app_id: self._apps.find(app_id) for app_id in app_ids}
-        if stale := [app_id for app_id, app in known.items() if app is None or not app.takes_attempts]:
+        stale = {app_id for app_id, target in targets if not self._takes(self._apps.find(app_id), target)}
+        if stale:
             await self._apps.reload(stale)
+
+    @staticmethod
+    def _takes(app: App | None, target: str | None) -> bool:
+        return app is not None and app.takes_attempts(target)
 
     # one delivery
 
     async def _deliver(self, claimed: Claimed) -> None:
         app = self._apps.find(claimed.app_id)
         try:
-            if self._draining or app is None or not app.takes_attempts or not self._is_fresh():
+            if self._draining or app is None or not self._takes(app, claimed.target) or not self._is_fresh():
                 self._returns.add(claimed)
             else:
                 self.outcomes.add(await self._attempt(claimed, app))
@@ -241,11 +266,14 @@ class Worker:
             self._release(claimed.lane_id)
 
     async def _attempt(self, claimed: Claimed, app: App) -> Result:
-        assert app.webhook_url is not None
+        url = app.url_for(claimed.target)
+        assert url is not None
         policy = self._policies[app.provider]
         at = datetime.now(UTC)
         began = self._clock()
-        reply = await self._send(claimed, app, url=app.webhook_url, at=at)
+        reply = await self._send(claimed, app, url=url, at=at)
+        if reply.status in _REJECTED and app.old_secret is not None and at < app.old_secret.until:
+            reply = await self._send(claimed, app, url=url, at=datetime.now(UTC), old_first=True)
         ended = self._clock()
         self._note(claimed, reply, seconds=ended - began)
         now = await self._time_of(ended)
@@ -261,7 +289,7 @@ class Worker:
                 response=reply.start.decode("utf-8", "replace"),
                 response_headers=reply.headers,
             ),
-            step=decide(policy, claimed, reply, url=app.webhook_url, now=now, rng=self._rng),
+            step=decide(policy, claimed, reply, url=url, now=now, rng=self._rng),
         )
 
     async def _time_of(self, moment: float) -> datetime:
@@ -275,9 +303,12 @@ class Worker:
             else:
                 return now - timedelta(seconds=self._clock() - moment)
 
-    async def _send(self, claimed: Claimed, app: App, *, url: str, at: datetime) -> Reply:
+    async def _send(
+        self, claimed: Claimed, app: App, *, url: str, at: datetime, old_first: bool = False
+    ) -> Reply:
+        policy = self._policies[app.provider]
         try:
-            request = self._requests.build(app, claimed, self._policies[app.provider], url=url, now=at)
+            request = self._requests.build(app, claimed, policy, url=url, now=at, old_first=old_first)
             return await self._sender.send(request)
         except Exception:  # a fault of ours: on record as a failed attempt, so that its retry is paced
             _log.exception("delivery %s could not be sent", claimed.id)
@@ -303,12 +334,14 @@ class Worker:
     async def _record(self, results: Sequence[Result]) -> None:
         """Recording the same again is harmless, so this may fail at any step."""
         recorded = await self._queue.record(self.id, results)
-        if recorded.disabled:
-            _log.warning("webhooks disabled, the URL answered 410: %s", ", ".join(recorded.disabled))
+        if recorded.changed:
+            _log.warning("a URL answered 410 and is switched off: app %s", ", ".join(recorded.changed))
         if gone := {each.claimed.app_id for each in results if each.step.gone_url is not None}:
             await self._apps.reload(gone)
         for result in results:
             self._unrecorded.pop(result.claimed.id, None)
+        if failing := {each.claimed.app_id for each in results if not _succeeded(each)}:
+            self._on_failures(failing)
         if any(result.step.retry_at is not None or result.claimed.order_key for result in results):
             self.poke()
 
@@ -322,6 +355,10 @@ class Worker:
             except Exception:
                 _log.exception("%s failed, trying again", step.__name__)
                 await asyncio.sleep(self._pace.after_error)
+
+
+def _succeeded(result: Result) -> bool:
+    return result.step.state is DeliveryState.DELIVERED
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:

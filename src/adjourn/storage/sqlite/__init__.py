@@ -7,8 +7,11 @@ from pathlib import Path
 from adjourn.errors import ConfigError
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.directory import SqliteDirectory
+from adjourn.storage.sqlite.infirmary import SqliteInfirmary
+from adjourn.storage.sqlite.keyring import SqliteKeyring
 from adjourn.storage.sqlite.log import SqliteLog
 from adjourn.storage.sqlite.queue import SqliteQueue
+from adjourn.storage.sqlite.replays import SqliteReplays
 from adjourn.vault import Vault
 
 __all__ = ["SqliteStore"]
@@ -29,6 +32,9 @@ class SqliteStore:
         self._database = database
         self.queue = SqliteQueue(database, clock=clock)
         self.directory = SqliteDirectory(database, vault, clock=clock)
+        self.keyring = SqliteKeyring(database, vault, clock=clock, load_apps=self.directory.load_apps)
+        self.infirmary = SqliteInfirmary(database, clock=clock)
+        self.replays = SqliteReplays(database, clock=clock)
         self.log = SqliteLog(database, vault)
 
     @classmethod

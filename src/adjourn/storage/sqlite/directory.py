@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 
 from adjourn.errors import Conflict, Fault, NotFound
-from adjourn.models import App, AppStatus, Connection, ConnectionStatus
-from adjourn.storage.base import AnswerExists, Credentials, KeptAnswer, StaleApps
+from adjourn.models import App, AppStatus, Connection, ConnectionStatus, Disabled, DisabledBy, NoticeKind
+from adjourn.storage.base import AnswerExists, Backlog, KeptAnswer, KeyHashes, StaleApps
+from adjourn.storage.sqlite.apps import AppReader, app_values, fetcher, save_automations
 from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.notices import insert_notice
 from adjourn.storage.sqlite.publishing import insert_answer
 from adjourn.storage.sqlite.rows import (
-    APP_COLUMNS,
     CONNECTION_COLUMNS,
     NEVER,
-    read_app,
     read_connection,
     text,
     time,
@@ -27,26 +27,19 @@ from adjourn.vault import Vault
 
 __all__ = ["SqliteDirectory"]
 
-# A deleted app may be added again under its id; what it discarded stays discarded.
-_ADD_APP = f"""
-    INSERT INTO app ({APP_COLUMNS}, api_key_hash, client_secret_hash)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET
-        (version, provider, name, description, company_name, client_id, primary_contact_email, webhook_url,
-         webhook_enabled, webhook_filter, status, slug, options, webhook_secret, created_at, updated_at,
-         api_key_hash, client_secret_hash, discard_seq) =
-        (app.version + 1, excluded.provider, excluded.name, excluded.description, excluded.company_name,
-         excluded.client_id, excluded.primary_contact_email, excluded.webhook_url, excluded.webhook_enabled,
-         excluded.webhook_filter, excluded.status, excluded.slug, excluded.options, excluded.webhook_secret,
-         excluded.created_at, excluded.updated_at, excluded.api_key_hash, excluded.client_secret_hash,
-         (SELECT coalesce(max(seq), 0) FROM job))
-"""  # noqa: S608
 _IS_THERE = "SELECT 1 FROM app WHERE id = ? AND status <> 'deleted'"
-_SAVE_APP = """
-    UPDATE app SET version = version + 1, name = ?, description = ?, company_name = ?,
-           primary_contact_email = ?, webhook_url = ?, webhook_enabled = ?, webhook_filter = ?, status = ?,
-           slug = ?, options = ?, updated_at = ?
-    WHERE id = ? AND version = ? AND status <> 'deleted'
+# A deleted app may be added again under its id; what it discarded stays discarded.
+_REVIVE = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job), drain_seq = 0 WHERE id = ?"
+_TAKEN = {
+    "client_id": "SELECT 1 FROM app WHERE client_id = ?",
+    "api_key": "SELECT 1 FROM credential WHERE type = 'api_key' AND hash = ?",
+}
+_ADD_CREDENTIAL = "INSERT INTO credential (app_id, type, hash, sealed, created_at) VALUES (?, ?, ?, ?, ?)"
+_BEFORE = "SELECT webhook_enabled, disabled FROM app WHERE id = ? AND version = ? AND status <> 'deleted'"
+_ENABLED = """
+    UPDATE health SET enabled_at = ?, abandoned = 0, failed_first = NULL, failed_last = NULL,
+           exhausted_at = NULL, warned_at = NULL
+    WHERE app_id = ?
 """
 # What a worker has held since it was published gets the job it would wait in, so that its seq is discarded
 # too: an attempt under way may end well; if not, that was the last.
@@ -57,11 +50,19 @@ _COVER_HELD = """
     ON CONFLICT DO NOTHING
 """
 _DISCARD = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
+_DRAIN = "UPDATE app SET drain_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
 _DELETE_APP = f"""
-    UPDATE app SET version = version + 1, status = 'deleted', client_id = NULL, api_key_hash = NULL,
-           client_secret_hash = NULL, discard_seq = {NEVER}, updated_at = ?
+    UPDATE app SET version = version + 1, status = 'deleted', client_id = NULL, discard_seq = {NEVER},
+           updated_at = ?
     WHERE id = ? AND status <> 'deleted'
 """  # noqa: S608
+_DELETE_ITS = (
+    "DELETE FROM connection WHERE app_id = ?",
+    "DELETE FROM credential WHERE app_id = ?",
+    "DELETE FROM health WHERE app_id = ?",
+    "UPDATE automation SET status = 'deleted' WHERE app_id = ?",
+    "UPDATE replay SET status = 'cancelled' WHERE app_id = ? AND status = 'running'",
+)
 _PUT_CONNECTION = f"""
     INSERT INTO connection ({CONNECTION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (user_id, app_id) DO UPDATE SET
@@ -77,74 +78,55 @@ class SqliteDirectory:
     def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._vault = vault
+        self._reader = AppReader(vault)
         self._clock = clock
 
     # apps
 
-    async def add_app(self, app: App, credentials: Credentials, *, answer: KeptAnswer | None) -> None:
-        row = (
-            app.id,
-            app.version,
-            app.provider,
-            app.name,
-            app.description,
-            app.company_name,
-            app.client_id,
-            app.primary_contact_email,
-            app.webhook_url,
-            app.webhook_enabled,
-            None if app.webhook_filter is None else text(app.webhook_filter),
-            app.status,
-            app.slug,
-            text(app.options),
-            self._vault.seal(app.webhook_secret.reveal().encode("utf-8", "surrogatepass")),
-            to_ms(app.created_at),
-            to_ms(app.updated_at),
-            credentials.api_key_hash,
-            credentials.client_secret_hash,
-        )
+    async def add_app(self, app: App, credentials: KeyHashes, *, answer: KeptAnswer | None) -> None:
+        sealed = self._vault.seal(app.webhook_secret.reveal().encode("utf-8", "surrogatepass"))
+        now = to_ms(self._clock())
 
         def run(connection: sqlite3.Connection) -> None:
             if connection.execute(_IS_THERE, (app.id,)).fetchone():
                 raise _taken("$.id")
-            for column, value in (("client_id", app.client_id), ("api_key_hash", credentials.api_key_hash)):
-                if connection.execute(f"SELECT 1 FROM app WHERE {column} = ?", (value,)).fetchone():  # noqa: S608
-                    raise _taken(f"$.credentials.{column.removesuffix('_hash')}")
-            connection.execute(_ADD_APP, row)
+            for name, value in (("client_id", app.client_id), ("api_key", credentials.api_key_hash)):
+                if connection.execute(_TAKEN[name], (value,)).fetchone():
+                    raise _taken(f"$.credentials.{name}")
+            _insert_app(connection, app)
+            created_at = to_ms(app.created_at)
+            connection.executemany(
+                _ADD_CREDENTIAL,
+                [
+                    (app.id, "api_key", credentials.api_key_hash, None, created_at),
+                    (app.id, "client_secret", credentials.client_secret_hash, None, created_at),
+                    (app.id, "webhook_secret", None, sealed, created_at),
+                ],
+            )
+            connection.execute("INSERT INTO health (app_id, enabled_at) VALUES (?, ?)", (app.id, now))
             if answer is not None:
                 insert_answer(connection, answer)
 
         await self._database.write("add_app", run)
 
-    async def save_app(self, app: App, *, discard: bool = False) -> App:
+    async def save_app(
+        self, app: App, *, backlog: Backlog | None = None, answer: KeptAnswer | None = None
+    ) -> App:
         now = to_ms(self._clock())
 
         def run(connection: sqlite3.Connection) -> App:
-            saved = connection.execute(
-                _SAVE_APP,
-                (
-                    app.name,
-                    app.description,
-                    app.company_name,
-                    app.primary_contact_email,
-                    app.webhook_url,
-                    app.webhook_enabled,
-                    None if app.webhook_filter is None else text(app.webhook_filter),
-                    app.status,
-                    app.slug,
-                    text(app.options),
-                    now,
-                    app.id,
-                    app.version,
-                ),
-            ).rowcount
-            if not saved:
+            before = connection.execute(_BEFORE, (app.id, app.version)).fetchone()
+            if before is None:
                 raise StaleApps([app.id])
-            if discard:
-                connection.execute(_COVER_HELD, (app.id,))
-                connection.execute(_DISCARD, (app.id,))
-            if app.takes_attempts:
+            _update_app(connection, app, now)
+            save_automations(connection, app, now)
+            if app.webhook_enabled and not before[0]:
+                _begin_anew(connection, app.id, before[1], now)
+            _settle_backlog(connection, app.id, backlog)
+            if app.is_on:
                 connection.execute("UPDATE lane SET wake_at = ? WHERE app_id = ?", (now, app.id))
+            if answer is not None:
+                insert_answer(connection, answer)
             return msgspec.structs.replace(app, version=app.version + 1, updated_at=time(now))
 
         return await self._database.write("save_app", run)
@@ -155,7 +137,8 @@ class SqliteDirectory:
         def run(connection: sqlite3.Connection) -> None:
             if not connection.execute(_DELETE_APP, (now, app_id)).rowcount:
                 raise NotFound("app", app_id)
-            connection.execute("DELETE FROM connection WHERE app_id = ?", (app_id,))
+            for statement in _DELETE_ITS:
+                connection.execute(statement, (app_id,))
 
         await self._database.write("delete_app", run)
 
@@ -164,20 +147,24 @@ class SqliteDirectory:
             return app
         raise NotFound("app", app_id)
 
-    async def find_app_by_key(self, api_key_hash: bytes) -> App | None:
-        rows = self._database.look(f"SELECT {APP_COLUMNS} FROM app WHERE api_key_hash = ?", (api_key_hash,))  # noqa: S608
-        return read_app(rows[0], self._vault) if rows else None
-
     async def load_apps(self, app_ids: Sequence[str]) -> list[App]:
-        sql = f"SELECT {APP_COLUMNS} FROM app WHERE id = ? AND status <> 'deleted'"  # noqa: S608
-        rows = [row for app_id in app_ids for row in self._database.look(sql, (app_id,))]
-        return [read_app(row, self._vault) for row in rows]
+        where, look = "id = ? AND status <> 'deleted'", self._database.look
+        return [app for app_id in app_ids for app in self._reader.read(look, where, (app_id,))]
 
     async def list_apps(self, *, status: AppStatus | None, limit: int, offset: int) -> tuple[list[App], int]:
         where = "status <> 'deleted'" if status is None else "status = ?"
         values = () if status is None else (status,)
-        rows, total = await self._page(APP_COLUMNS, f"app WHERE {where}", values, (limit, offset))
-        return [read_app(row, self._vault) for row in rows], total
+
+        def run(connection: sqlite3.Connection) -> tuple[list[App], int]:
+            (total,) = connection.execute(f"SELECT count(*) FROM app WHERE {where}", values).fetchone()  # noqa: S608
+            page = f"{where} ORDER BY created_at, id LIMIT ? OFFSET ?"
+            return self._reader.read(fetcher(connection), page, (*values, limit, offset)), total
+
+        return await self._database.read(run)
+
+    async def find_owner(self, automation_id: str) -> str | None:
+        rows = self._database.look("SELECT app_id FROM automation WHERE id = ?", (automation_id,))
+        return rows[0][0] if rows else None
 
     # connections
 
@@ -195,6 +182,15 @@ class SqliteDirectory:
             (user_id, app_id),
         )
         return read_connection(rows[0]) if rows else None
+
+    async def get_connection(self, app_id: str, connection_id: str) -> Connection:
+        rows = self._database.look(
+            f"SELECT {CONNECTION_COLUMNS} FROM connection WHERE app_id = ? AND id = ?",  # noqa: S608
+            (app_id, connection_id),
+        )
+        for row in rows:
+            return read_connection(row)
+        raise NotFound("connection", connection_id)
 
     async def list_connections(
         self,
@@ -257,6 +253,52 @@ class SqliteDirectory:
             return connection.execute(sql, (*values, *bounds)).fetchall(), total
 
         return await self._database.read(run)
+
+
+def _insert_app(connection: sqlite3.Connection, app: App) -> None:
+    """Into the row that a deleted app has left, where there is one."""
+    fixed = {
+        "provider": app.provider,
+        "client_id": app.client_id,
+        "created_at": to_ms(app.created_at),
+        "updated_at": to_ms(app.updated_at),
+    }
+    values = {**fixed, **app_values(app)}
+    names = ", ".join(values)
+    marks = ", ".join("?" for _ in values)
+    revived = connection.execute(_REVIVE, (app.id,)).rowcount
+    sql = (
+        f"UPDATE app SET version = version + 1, ({names}) = ({marks}) WHERE id = ?"  # noqa: S608
+        if revived
+        else f"INSERT INTO app ({names}, id, version) VALUES ({marks}, ?, 1)"  # noqa: S608
+    )
+    connection.execute(sql, (*values.values(), app.id))
+
+
+def _update_app(connection: sqlite3.Connection, app: App, now: int) -> None:
+    values = app_values(app)
+    changes = ", ".join(f"{name} = ?" for name in values)
+    connection.execute(
+        f"UPDATE app SET version = version + 1, updated_at = ?, {changes} WHERE id = ?",  # noqa: S608
+        (now, *values.values(), app.id),
+    )
+
+
+def _begin_anew(connection: sqlite3.Connection, app_id: str, disabled: str | None, now: int) -> None:
+    """Webhooks are on again: what is counted begins anew, and a contact who did not do it hears of it."""
+    connection.execute(_ENABLED, (now, app_id))
+    before = None if disabled is None else msgspec.json.decode(disabled, type=Disabled)
+    if before is not None and before.by in (DisabledBy.AUTO_DISABLE, DisabledBy.GONE):
+        insert_notice(connection, app_id, NoticeKind.ENABLED_AGAIN, {}, now)
+
+
+def _settle_backlog(connection: sqlite3.Connection, app_id: str, backlog: Backlog | None) -> None:
+    match backlog:
+        case Backlog.ABANDON:
+            connection.execute(_COVER_HELD, (app_id,))
+            connection.execute(_DISCARD, (app_id,))
+        case Backlog.DELIVER:
+            connection.execute(_DRAIN, (app_id,))
 
 
 def _taken(path: str) -> Conflict:

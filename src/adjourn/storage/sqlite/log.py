@@ -5,17 +5,17 @@ from typing import Any
 
 from adjourn.errors import NotFound
 from adjourn.models import Attempt, Delivery, DeliveryState, Publication
-from adjourn.storage.base import Published
+from adjourn.storage.base import Published, Waiting
+from adjourn.storage.sqlite.apps import AppReader, fetcher
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.rows import (
-    APP_COLUMNS,
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
     PUBLICATION_COLUMNS,
-    read_app,
     read_attempt,
     read_delivery,
     read_publication,
+    time,
     to_ms,
 )
 from adjourn.vault import Vault
@@ -23,12 +23,21 @@ from adjourn.vault import Vault
 __all__ = ["SqliteLog"]
 
 
+_BACKLOG = """
+    SELECT delivery.event_type, delivery.state, count(*), min(delivery.created_at)
+    FROM app JOIN job ON job.app_id = app.id AND job.seq > app.discard_seq
+    JOIN delivery ON delivery.id = job.delivery_id
+    WHERE app.id = ? AND delivery.state IN ('pending', 'failed')
+    GROUP BY delivery.event_type, delivery.state
+"""
+
+
 class SqliteLog:
     """`storage.base.Log` on one file."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
-        self._vault = vault
+        self._reader = AppReader(vault)
 
     async def get_delivery(self, app_id: str | None, delivery_id: str) -> Delivery:
         sql = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"  # noqa: S608
@@ -66,6 +75,15 @@ class SqliteLog:
         rows, total = await self._newest("publication", PUBLICATION_COLUMNS, bounds, (limit, offset))
         return [read_publication(row) for row in rows], total
 
+    async def backlog_of(self, app_id: str) -> list[Waiting]:
+        def run(connection: sqlite3.Connection) -> list[Waiting]:
+            return [
+                Waiting(event_type, DeliveryState(state), count, time(oldest))
+                for event_type, state, count, oldest in connection.execute(_BACKLOG, (app_id,))
+            ]
+
+        return await self._database.read(run)
+
     async def _newest(
         self, table: str, columns: str, bounds: dict[str, str], page: tuple[int, int]
     ) -> tuple[list[tuple[Any, ...]], int]:
@@ -98,17 +116,16 @@ class SqliteLog:
                 (delivery_id,),
             )
         ]
-        alive = f"SELECT {APP_COLUMNS} FROM app WHERE status <> 'deleted'"  # noqa: S608
+        look, alive = fetcher(connection), "status <> 'deleted'"
         apps = [
-            read_app(found, self._vault)
-            for app_id in considered
-            for found in connection.execute(f"{alive} AND id = ?", (app_id,))
+            app for app_id in considered for app in self._reader.read(look, f"{alive} AND id = ?", (app_id,))
         ]
-        rest = connection.execute(
+        rest = self._reader.read(
+            look,
             f"{alive} AND provider = ? AND created_at <= ? ORDER BY created_at, id LIMIT ?",
             (publication.provider, to_ms(publication.at), others + len(considered)),
         )
-        unconsidered = [read_app(found, self._vault) for found in rest if found[0] not in considered]
+        unconsidered = [app for app in rest if app.id not in considered]
         return Published(
             publication=publication,
             deliveries={each.id: each for each in deliveries},

@@ -107,10 +107,10 @@ def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) 
     )
     deliveries = [each for entry in entries for each in entry.deliveries]
     connection.executemany(
-        "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, state, owner, created_at) "
-        "VALUES (?, ?, ?, ?, ?, 'pending', ?, ?)",
+        "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, state, owner, created_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?)",
         [
-            (each.id, each.app_id, each.event_id, each.event_type, each.lane_id, each.owner, now)
+            (each.id, each.app_id, each.event_id, each.event_type, each.lane_id, each.target, each.owner, now)
             for each in deliveries
         ],
     )
@@ -118,9 +118,10 @@ def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) 
 
 
 def _insert_waiting(connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
-    lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin) for each in deliveries}
+    lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin, each.target) for each in deliveries}
     connection.executemany(
-        "INSERT INTO lane (id, app_id, origin) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", lanes.values()
+        "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        lanes.values(),
     )
     for each in deliveries:
         if each.owner is None:

@@ -1,10 +1,11 @@
 """The queue on SQLite: the moves of ENGINE.md, each one guarded transaction."""
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from adjourn.errors import NotFound
+from adjourn.errors import Conflict, NotFound
 from adjourn.models import DeliveryState
 from adjourn.storage.base import (
     Claim,
@@ -27,7 +28,8 @@ __all__ = ["SqliteQueue"]
 _CLAIMED = """
     SELECT job.seq, delivery.id, delivery.app_id, delivery.lane_id, delivery.event_id, delivery.event_type,
            CAST(event.head || coalesce(event.own_data, publication.data) || x'7d' AS BLOB),
-           delivery.state, delivery.attempt_no, delivery.retry_count, job.manual, job.order_key
+           delivery.state, delivery.attempt_no, delivery.retry_count, job.manual, job.order_key,
+           delivery.target
     FROM job
     JOIN delivery ON delivery.id = job.delivery_id
     JOIN event ON event.id = delivery.event_id
@@ -37,12 +39,18 @@ _CLAIMED = """
     LIMIT ?
 """
 _LANES = """
-    SELECT lane.id, app.discard_seq,
-           app.status = 'active' AND app.webhook_enabled AND app.webhook_url IS NOT NULL
+    SELECT lane.id, lane.app_id, app.discard_seq, app.drain_seq,
+           app.status = 'active' AND app.webhook_enabled AND CASE
+               WHEN lane.target IS NULL THEN app.webhook_url IS NOT NULL
+               ELSE EXISTS (SELECT 1 FROM automation
+                            WHERE automation.id = lane.target AND automation.status = 'active'
+                              AND coalesce(automation.webhook_url, app.webhook_url) IS NOT NULL)
+           END
     FROM lane LEFT JOIN app ON app.id = lane.app_id
     WHERE lane.wake_at <= ?
     ORDER BY lane.wake_at
 """
+_DRAINS = "SELECT 1 FROM job WHERE app_id = ? AND seq > ? AND seq <= ? AND owner IS NULL LIMIT 1"
 _DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ? AND app_id = ?"  # noqa: S608
 _BUSY = """
     SELECT delivery.owner IS NOT NULL
@@ -55,10 +63,18 @@ _DISCARDED = """
     SELECT job.delivery_id FROM app CROSS JOIN job ON job.app_id = app.id AND job.seq <= app.discard_seq
     WHERE app.discard_seq > 0 AND job.owner IS NULL LIMIT ?
 """
+_ORPHANED = """
+    SELECT job.delivery_id FROM lane JOIN automation ON automation.id = lane.target
+    CROSS JOIN job ON job.lane_id = lane.id
+    WHERE lane.target IS NOT NULL AND automation.status = 'deleted' AND job.owner IS NULL LIMIT ?
+"""
 _ABANDON = """
-    UPDATE delivery SET state = 'abandoned', error = 'discarded', next_retry_at = NULL
+    UPDATE delivery SET state = 'abandoned', error = ?, next_retry_at = NULL
     WHERE id = ? AND state IN ('pending', 'failed')
 """
+_DISCARDED_TEXT = "discarded"
+_ORPHANED_TEXT = "its automation was deleted"
+_IS_ORPHAN = "SELECT 1 FROM automation WHERE id = ? AND status = 'deleted'"
 _IS_DISCARDED = """
     SELECT 1 FROM job JOIN app ON app.id = job.app_id AND job.seq <= app.discard_seq
     WHERE job.delivery_id = ? AND job.owner IS NULL
@@ -93,15 +109,28 @@ class SqliteQueue:
         now = to_ms(self._clock())
         await self._database.write("publish", lambda connection: publish(connection, entries, now))
 
-    async def claim(self, worker: str, *, room: Callable[[int], int], limit: int) -> Claim:
+    async def claim(
+        self,
+        worker: str,
+        *,
+        room: Callable[[int], int],
+        limit: int,
+        pace: Callable[[str], int] | None = None,
+    ) -> Claim:
         now = to_ms(self._clock())
+        paced: Counter[str] = Counter()
 
         def run(connection: sqlite3.Connection) -> list[Claimed]:
             taken: list[Claimed] = []
-            for lane_id, discard_seq, on in connection.execute(_LANES, (now,)).fetchall():
+            for lane_id, app_id, discard_seq, drain_seq, on in connection.execute(_LANES, (now,)).fetchall():
                 most = min(room(lane_id), limit - len(taken))
+                drains = pace is not None and _drains(connection, app_id, discard_seq, drain_seq)
+                if pace is not None and drains:
+                    most = min(most, pace(app_id) - paced[app_id])
                 if on and most > 0:
-                    taken += _take(connection, worker, (lane_id, now, discard_seq, most))
+                    found = _take(connection, worker, (lane_id, now, discard_seq, most), paced=drains)
+                    paced[app_id] += len(found) if drains else 0
+                    taken += found
                 if most > 0 or not on:
                     _sleep(connection, lane_id, discard_seq if on else NEVER)
                 if len(taken) >= limit:
@@ -172,12 +201,17 @@ class SqliteQueue:
         now = to_ms(self._clock())
 
         def run(connection: sqlite3.Connection) -> int:
-            rows = connection.execute(_DISCARDED, (limit,)).fetchall()
-            for (delivery_id,) in rows:
-                _abandon(connection, delivery_id, now)
-            return len(rows)
+            found = 0
+            for query, error in ((_DISCARDED, _DISCARDED_TEXT), (_ORPHANED, _ORPHANED_TEXT)):
+                rows = connection.execute(query, (limit - found,)).fetchall()
+                for (delivery_id,) in rows:
+                    _abandon(connection, delivery_id, error, now)
+                found += len(rows)
+            return found
 
-        return await self._database.write("discard", run) if self._database.look(_DISCARDED, (1,)) else 0
+        look = self._database.look
+        there_are = look(_DISCARDED, (1,)) or look(_ORPHANED, (1,))
+        return await self._database.write("discard", run) if there_are else 0
 
     async def sweep(self, *, answers_before: datetime) -> None:
         before = to_ms(answers_before)
@@ -198,7 +232,18 @@ class SqliteQueue:
 # claim
 
 
-def _take(connection: sqlite3.Connection, worker: str, bounds: tuple[int, int, int, int]) -> list[Claimed]:
+def _drains(
+    connection: sqlite3.Connection, app_id: str, discard_seq: int | None, drain_seq: int | None
+) -> bool:
+    """Whether something of the app's backlog still waits."""
+    if not drain_seq:
+        return False
+    return connection.execute(_DRAINS, (app_id, discard_seq, drain_seq)).fetchone() is not None
+
+
+def _take(
+    connection: sqlite3.Connection, worker: str, bounds: tuple[int, int, int, int], *, paced: bool
+) -> list[Claimed]:
     rows = connection.execute(_CLAIMED, bounds).fetchall()
     connection.executemany("UPDATE job SET owner = ? WHERE seq = ?", [(worker, row[0]) for row in rows])
     return [
@@ -214,7 +259,9 @@ def _take(connection: sqlite3.Connection, worker: str, bounds: tuple[int, int, i
             retry_count=row[9],
             manual=bool(row[10]),
             order_key=row[11],
+            target=row[12],
             from_job=True,
+            paced=paced,
         )
         for row in rows
     ]
@@ -237,11 +284,15 @@ def _ask_retry(
 ) -> RetryAsked:
     now, quiet_since = moments
     if connection.execute(_IS_DISCARDED, (delivery_id,)).fetchone():
-        _abandon(connection, delivery_id, now)  # as `discard` will, or the new job would share its end
+        _abandon(
+            connection, delivery_id, _DISCARDED_TEXT, now
+        )  # as `discard` will, or the new job would share its end
     row = connection.execute(_DELIVERY, (delivery_id, app_id)).fetchone()
     if row is None:
         raise NotFound("delivery", delivery_id)
     delivery = read_delivery(row)
+    if delivery.target is not None and connection.execute(_IS_ORPHAN, (delivery.target,)).fetchone():
+        raise Conflict(f"delivery {delivery_id!r} cannot be retried: {_ORPHANED_TEXT}")
     (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
     asked_at = delivery.retry_asked_at
     if busy or (asked_at is not None and to_ms(asked_at) >= quiet_since):
@@ -254,8 +305,8 @@ def _ask_retry(
 # discard, reap
 
 
-def _abandon(connection: sqlite3.Connection, delivery_id: str, now: int) -> None:
-    connection.execute(_ABANDON, (delivery_id,))
+def _abandon(connection: sqlite3.Connection, delivery_id: str, error: str, now: int) -> None:
+    connection.execute(_ABANDON, (error, delivery_id))
     finish(connection, delivery_id, now)
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Recorded, Result
+from adjourn.storage.sqlite.ailing import record_health, switch_off
 from adjourn.storage.sqlite.rows import NEVER, text, to_ms
 from adjourn.storage.sqlite.waiting import finish, wait
 
@@ -41,10 +42,6 @@ _IS_FIRST = """
                          AND earlier.seq < job.seq)
     FROM job WHERE delivery_id = ?
 """
-_GONE = """
-    UPDATE app SET webhook_enabled = 0, version = version + 1, updated_at = ?
-    WHERE id = ? AND webhook_url = ? AND webhook_enabled
-"""
 
 
 def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
@@ -61,13 +58,17 @@ def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result
         "DELETE FROM job WHERE delivery_id = ?",
         [(each.claimed.id,) for each in delivered if each.claimed.order_key is None],
     )
+    exhausted: set[str] = set()
     for result in results:
         if result.step.state is DeliveryState.DELIVERED:
             if result.claimed.order_key is not None:
                 finish(connection, result.claimed.id, now)
-        elif not _failed(connection, worker, result, now) and result.claimed.manual:
+        elif _failed(connection, worker, result, now):
+            exhausted.update({result.claimed.id} if result.step.exhausted else ())
+        elif result.claimed.manual:
             _extra_failed(connection, worker, result, now)
-    return Recorded(_switch_off(connection, results, now))
+    record_health(connection, results, exhausted, now)
+    return Recorded(switch_off(connection, results, now))
 
 
 def _append(connection: sqlite3.Connection, worker: str, result: Result) -> bool:
@@ -139,9 +140,3 @@ def _extra_failed(connection: sqlite3.Connection, worker: str, result: Result, n
         finish(connection, claimed.id, now)
         return
     wait(connection, claimed.id, claimed.app_id, claimed.lane_id, due=due)
-
-
-def _switch_off(connection: sqlite3.Connection, results: Sequence[Result], now: int) -> list[str]:
-    """Disable the apps whose present URL answered 410: contio, CONTRACTS 1.5."""
-    gone = {(each.claimed.app_id, each.step.gone_url) for each in results if each.step.gone_url is not None}
-    return sorted(app_id for app_id, url in gone if connection.execute(_GONE, (now, app_id, url)).rowcount)

@@ -5,31 +5,25 @@ from typing import Any
 
 import msgspec
 
-from adjourn.config import Secret
 from adjourn.models import (
-    App,
-    AppOptions,
-    AppStatus,
     Attempt,
     Audience,
     Connection,
     ConnectionStatus,
     Delivery,
     DeliveryState,
-    Filter,
     Publication,
     Verdict,
 )
-from adjourn.vault import Vault
 
 __all__ = [
-    "APP_COLUMNS",
     "ATTEMPT_COLUMNS",
     "CONNECTION_COLUMNS",
     "DELIVERY_COLUMNS",
     "NEVER",
     "PUBLICATION_COLUMNS",
-    "read_app",
+    "maybe",
+    "maybe_ms",
     "read_attempt",
     "read_connection",
     "read_delivery",
@@ -44,13 +38,9 @@ NEVER = 2**63 - 1  # a due time: a follower in order, until the one before it is
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-APP_COLUMNS = (
-    "id, version, provider, name, description, company_name, client_id, primary_contact_email, webhook_url, "
-    "webhook_enabled, webhook_filter, status, slug, options, webhook_secret, created_at, updated_at"
-)
 CONNECTION_COLUMNS = "id, app_id, user_id, user_email, oauth_scopes, status, created_at, updated_at"
 DELIVERY_COLUMNS = (
-    "id, app_id, event_id, event_type, lane_id, state, attempt_no, retry_count, http_status, error, "
+    "id, app_id, event_id, event_type, lane_id, target, state, attempt_no, retry_count, http_status, error, "
     "next_retry_at, delivered_at, retry_asked_at, created_at"
 )
 ATTEMPT_COLUMNS = "delivery_id, no, at, duration_ms, http_status, error, response, response_headers"
@@ -65,35 +55,17 @@ def time(ms: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=ms)
 
 
-def _maybe(ms: int | None) -> datetime | None:
+def maybe(ms: int | None) -> datetime | None:
     return None if ms is None else time(ms)
+
+
+def maybe_ms(moment: datetime | None) -> int | None:
+    return None if moment is None else to_ms(moment)
 
 
 def text(value: object) -> str:
     """As JSON text."""
     return msgspec.json.encode(value).decode()
-
-
-def read_app(row: tuple[Any, ...], vault: Vault) -> App:
-    return App(
-        id=row[0],
-        version=row[1],
-        provider=row[2],
-        name=row[3],
-        description=row[4],
-        company_name=row[5],
-        client_id=row[6] or "",
-        primary_contact_email=row[7],
-        webhook_url=row[8],
-        webhook_enabled=bool(row[9]),
-        webhook_filter=None if row[10] is None else msgspec.json.decode(row[10], type=Filter),
-        status=AppStatus(row[11]),
-        slug=row[12],
-        options=msgspec.json.decode(row[13], type=AppOptions),
-        webhook_secret=Secret(vault.open(row[14]).decode("utf-8", "surrogatepass")),
-        created_at=time(row[15]),
-        updated_at=time(row[16]),
-    )
 
 
 def read_connection(row: tuple[Any, ...]) -> Connection:
@@ -116,15 +88,16 @@ def read_delivery(row: tuple[Any, ...]) -> Delivery:
         event_id=row[2],
         event_type=row[3],
         lane_id=row[4],
-        state=DeliveryState(row[5]),
-        attempt_no=row[6],
-        retry_count=row[7],
-        http_status=row[8],
-        error=row[9],
-        next_retry_at=_maybe(row[10]),
-        delivered_at=_maybe(row[11]),
-        retry_asked_at=_maybe(row[12]),
-        created_at=time(row[13]),
+        target=row[5],
+        state=DeliveryState(row[6]),
+        attempt_no=row[7],
+        retry_count=row[8],
+        http_status=row[9],
+        error=row[10],
+        next_retry_at=maybe(row[11]),
+        delivered_at=maybe(row[12]),
+        retry_asked_at=maybe(row[13]),
+        created_at=time(row[14]),
     )
 
 

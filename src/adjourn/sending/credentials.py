@@ -1,0 +1,100 @@
+"""An app's credentials: rotated with a grace period for the one before, and put back."""
+
+import secrets
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from adjourn.config import Secret
+from adjourn.sending.apps import AppCache
+from adjourn.sending.partners import Keys
+from adjourn.storage.base import CredentialType, KeptAnswer, Keyring, Rotation, Who
+from adjourn.vault import digest_key
+
+__all__ = ["Credentials", "Rotated"]
+
+
+class Rotated(msgspec.Struct, frozen=True, kw_only=True):
+    """A credential rotated just now. Its secrets are shown this once."""
+
+    type: CredentialType
+    secret: Secret
+    grace_ends_at: datetime | None
+    rollback_token: Secret | None
+
+
+class Credentials:
+    def __init__(self, *, keyring: Keyring, apps: AppCache) -> None:
+        self._keyring = keyring
+        self._apps = apps
+
+    async def rotate(
+        self,
+        app_id: str,
+        kind: CredentialType,
+        *,
+        grace: timedelta,
+        who: Who,
+        reason: str | None,
+        keep: Callable[[Rotated], KeptAnswer | None] = lambda rotated: None,
+    ) -> Rotated:
+        """Make a new credential; the one before works on for as long as `grace`.
+
+        Without a grace period, and for webhook secrets, there is no token to put it back with.
+        Raises NotFound and AnswerExists.
+        """
+        now = datetime.now(UTC)
+        has_way_back = grace and kind is not CredentialType.WEBHOOK_SECRET
+        rotated = Rotated(
+            type=kind,
+            secret=_new_secret(kind),
+            grace_ends_at=now + grace if grace else None,
+            rollback_token=Secret(f"rb_{secrets.token_urlsafe(32)}") if has_way_back else None,
+        )
+        token = rotated.rollback_token
+        rotation = Rotation(
+            app_id=app_id,
+            type=kind,
+            secret=rotated.secret,
+            at=now,
+            grace_ends_at=rotated.grace_ends_at,
+            rollback_hash=None if token is None else digest_key(token.reveal().encode()),
+            who=who,
+            reason=reason,
+        )
+        await self._keyring.rotate(rotation, answer=keep(rotated))
+        await self._apps.reload([app_id])
+        return rotated
+
+    async def roll_back(
+        self,
+        app_id: str,
+        kind: CredentialType,
+        *,
+        token: str,
+        who: Who,
+        reason: str | None,
+        answer: KeptAnswer | None,
+    ) -> bool:
+        """Put the one before back. Whether the token was that of a rotation in its grace period."""
+        done = await self._keyring.roll_back(
+            app_id,
+            kind,
+            rollback_hash=digest_key(token.encode("utf-8", "surrogatepass")),
+            who=who,
+            reason=reason,
+            answer=answer,
+        )
+        await self._apps.reload([app_id])
+        return done
+
+
+def _new_secret(kind: CredentialType) -> Secret:
+    keys = Keys.new()
+    made = {
+        CredentialType.API_KEY: keys.api_key,
+        CredentialType.WEBHOOK_SECRET: keys.webhook_secret,
+        CredentialType.CLIENT_SECRET: keys.client_secret,
+    }
+    return Secret(made[kind])

@@ -1,0 +1,154 @@
+"""Apps as they lie in the tables: the app's row, its webhook secrets, its automations."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from adjourn.config import Secret
+from adjourn.models import (
+    Action,
+    App,
+    AppOptions,
+    AppStatus,
+    Automation,
+    AutomationStatus,
+    Disabled,
+    Filter,
+    OldSecret,
+)
+from adjourn.storage.sqlite.rows import text, time, to_ms
+from adjourn.vault import Vault
+
+__all__ = ["AppReader", "Look", "app_values", "fetcher", "save_automations"]
+
+Row = tuple[Any, ...]
+Look = Callable[[str, tuple[object, ...]], list[Row]]
+"""Runs a query."""
+
+_COLUMNS = (
+    "id, version, provider, name, description, company_name, client_id, primary_contact_email, webhook_url, "
+    "webhook_enabled, webhook_filter, status, slug, options, disabled, created_at, updated_at"
+)
+_SECRETS = "SELECT sealed, until FROM credential WHERE app_id = ? AND type = 'webhook_secret'"
+_AUTOMATION_COLUMNS = (
+    "id, app_id, name, description, trigger_type, actions, keywords, status, created_at, updated_at"
+)
+_AUTOMATIONS = f"""
+    SELECT {_AUTOMATION_COLUMNS} FROM automation
+    WHERE app_id = ? AND status <> 'deleted' ORDER BY created_at, id
+"""  # noqa: S608
+_PUT_AUTOMATION = f"""
+    INSERT INTO automation ({_AUTOMATION_COLUMNS}, webhook_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET
+        (name, description, trigger_type, actions, keywords, status, updated_at, webhook_url) =
+        (excluded.name, excluded.description, excluded.trigger_type, excluded.actions, excluded.keywords,
+         excluded.status, excluded.updated_at, excluded.webhook_url)
+    WHERE automation.app_id = excluded.app_id
+"""  # noqa: S608
+_DELETE_AUTOMATION = "UPDATE automation SET status = 'deleted', updated_at = ? WHERE id = ?"
+
+
+class AppReader:
+    """Reads whole apps; their webhook secrets are opened by `vault`."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def read(self, look: Look, where: str, values: tuple[object, ...]) -> list[App]:
+        """Those that the condition, and what may follow it, holds for."""
+        rows = look(f"SELECT {_COLUMNS} FROM app WHERE {where}", values)  # noqa: S608
+        return [self._app(look, row) for row in rows]
+
+    def _app(self, look: Look, row: Row) -> App:
+        secrets = {until: self._secret(sealed) for sealed, until in look(_SECRETS, (row[0],))}
+        current = secrets.pop(None)
+        old = [OldSecret(secret, time(until)) for until, secret in secrets.items()]
+        return App(
+            id=row[0],
+            version=row[1],
+            provider=row[2],
+            name=row[3],
+            description=row[4],
+            company_name=row[5],
+            client_id=row[6] or "",
+            primary_contact_email=row[7],
+            webhook_url=row[8],
+            webhook_enabled=bool(row[9]),
+            webhook_filter=None if row[10] is None else msgspec.json.decode(row[10], type=Filter),
+            status=AppStatus(row[11]),
+            slug=row[12],
+            options=msgspec.json.decode(row[13], type=AppOptions),
+            disabled=None if row[14] is None else msgspec.json.decode(row[14], type=Disabled),
+            webhook_secret=current,
+            old_secret=old[0] if old else None,
+            automations=tuple(_automation(each) for each in look(_AUTOMATIONS, (row[0],))),
+            created_at=time(row[15]),
+            updated_at=time(row[16]),
+        )
+
+    def _secret(self, sealed: bytes) -> Secret:
+        return Secret(self._vault.open(sealed).decode("utf-8", "surrogatepass"))
+
+
+def fetcher(connection: sqlite3.Connection) -> Look:
+    """Runs queries on that connection."""
+    return lambda sql, values: connection.execute(sql, values).fetchall()
+
+
+def app_values(app: App) -> dict[str, object]:
+    """What of an app may change, by its column."""
+    return {
+        "name": app.name,
+        "description": app.description,
+        "company_name": app.company_name,
+        "primary_contact_email": app.primary_contact_email,
+        "webhook_url": app.webhook_url,
+        "webhook_enabled": app.webhook_enabled,
+        "webhook_filter": None if app.webhook_filter is None else text(app.webhook_filter),
+        "status": app.status,
+        "slug": app.slug,
+        "options": text(app.options),
+        "disabled": None if app.disabled is None else text(app.disabled),
+    }
+
+
+def save_automations(connection: sqlite3.Connection, app: App, now: int) -> None:
+    """Make the app's automations those that it has; what is stored as it should be is left alone."""
+    stored = {row[0]: row for row in connection.execute(_AUTOMATIONS, (app.id,))}
+    for each in app.automations:
+        row = _automation_row(each)
+        if stored.pop(each.id, None) != row:
+            connection.execute(_PUT_AUTOMATION, (*row, each.webhook_url))
+    connection.executemany(_DELETE_AUTOMATION, [(now, automation_id) for automation_id in stored])
+
+
+def _automation(row: Row) -> Automation:
+    return Automation(
+        id=row[0],
+        app_id=row[1],
+        name=row[2],
+        description=row[3],
+        trigger_type=row[4],
+        actions=msgspec.json.decode(row[5], type=tuple[Action, ...]),
+        keywords=msgspec.json.decode(row[6], type=tuple[str, ...]),
+        status=AutomationStatus(row[7]),
+        created_at=time(row[8]),
+        updated_at=time(row[9]),
+    )
+
+
+def _automation_row(each: Automation) -> Row:
+    return (
+        each.id,
+        each.app_id,
+        each.name,
+        each.description,
+        each.trigger_type,
+        text(each.actions),
+        text(each.keywords),
+        each.status.value,
+        to_ms(each.created_at),
+        to_ms(each.updated_at),
+    )
