@@ -1,19 +1,11 @@
 """A webhook filter as it comes in: CONTRACTS 1.6."""
 
-from typing import Annotated, Literal
-
-import msgspec
-
+from adjourn.api.bodies import FilterBody
 from adjourn.api.problems import Problem
 from adjourn.models import Filter
 from adjourn.providers import Provider
 
-__all__ = ["FilterBody", "read_filter"]
-
-
-class FilterBody(msgspec.Struct, frozen=True):
-    type: Literal["include", "exclude"]
-    events: Annotated[list[str], msgspec.Meta(max_length=1000)]
+__all__ = ["read_filter"]
 
 
 def read_filter(body: FilterBody, provider: Provider) -> Filter:

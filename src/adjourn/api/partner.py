@@ -1,13 +1,12 @@
 """The partner admin API, /v1/partner/admin: CONTRACTS 1.7. `request.user` is the caller's App."""
 
-from typing import Literal
-
 import msgspec
 from litestar import Controller, Response, delete, get, post, put
 from litestar.params import FromPath
 
+from adjourn.api.bodies import FilterBody, SwitchWebhooks
 from adjourn.api.deliveries import list_deliveries, retry, show_delivery
-from adjourn.api.filters import FilterBody, read_filter
+from adjourn.api.filters import read_filter
 from adjourn.api.inputs import read_body
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import app_shape
@@ -17,11 +16,6 @@ from adjourn.providers import PROVIDERS
 from adjourn.storage.base import Backlog
 
 __all__ = ["WebhookDeliveries", "WebhookSettings"]
-
-
-class _Status(msgspec.Struct, frozen=True):
-    enabled: bool
-    pending_disposition: Literal["abandon", "deliver"] | None = None
 
 
 def _app(request: AnyRequest) -> App:
@@ -40,7 +34,7 @@ class WebhookSettings(Controller):
 
     @put(["/webhook-status", "/app/webhook-status"])
     async def switch(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = read_body(await request.body(), request.headers.get("content-type", ""), _Status)
+        form = read_body(await request.body(), request.headers.get("content-type", ""), SwitchWebhooks)
         app = _app(request)
         if form.enabled and not app.webhook_enabled and form.pending_disposition is None:
             reason = "is required when re-enabling: abandon or deliver, for what waits"

@@ -1,16 +1,16 @@
 """The platform API, /v1/platform: for the meeting product itself."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
 
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post, put
 from litestar.params import FromPath
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET
 
+from adjourn.api.bodies import Connect, ConnectMany, ConnectOne, CreateApp, GivenCredentials, PatchApp
 from adjourn.api.deliveries import list_deliveries, retry, show_delivery
 from adjourn.api.explain import explanation
-from adjourn.api.filters import FilterBody, read_filter
+from adjourn.api.filters import read_filter
 from adjourn.api.idempotency import Call, Keep
 from adjourn.api.inputs import choice, event_type, page, read_body
 from adjourn.api.problems import Answer
@@ -38,80 +38,12 @@ __all__ = ["Apps", "Connections", "Deliveries", "EventTypes", "Events"]
 
 _OTHERS = 1000  # apps that an event's explanation names beside those it considered
 
-_Id = Annotated[str, Meta(extra_json_schema={"format": "id"})]
-_Text = Annotated[str, Meta(min_length=1, max_length=255)]
-_Long = Annotated[str, Meta(max_length=4000)]
-_Key = Annotated[str, Meta(min_length=1, max_length=500)]
-_DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
-_Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
-_Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
-_Profile = Literal["documented", "sdk"]
-_Status = Literal["active", "suspended", "inactive"]
 
-
-class _Credentials(msgspec.Struct, frozen=True):
-    client_id: _Key | None = None
-    api_key: _Key | None = None
-    client_secret: _Key | None = None
-    webhook_secret: _Key | None = None
-
-
-class _CreateApp(msgspec.Struct, frozen=True):
-    name: _Text
-    company_name: _Text
-    primary_contact_email: _Email
-    webhook_url: _Url | None = None
-    description: _Long | None = None
-    slug: _Text | None = None
-    signature_profile: _Profile = "documented"
-    auto_disable: bool = True
-    ordered: bool = False
-    legacy_event_names: bool = False
-    provider: str = "contio"
-    status: _Status = "active"
-    webhook_enabled: bool = True
-    webhook_filter: FilterBody | None = None
-    id: _Id | None = None
-    created_at: _DateTime | None = None
-    credentials: _Credentials | None = None
-
-
-class _PatchApp(msgspec.Struct, frozen=True):
-    name: _Text | UnsetType = UNSET
-    company_name: _Text | UnsetType = UNSET
-    primary_contact_email: _Email | UnsetType = UNSET
-    webhook_url: _Url | UnsetType | None = UNSET
-    description: _Long | UnsetType | None = UNSET
-    slug: _Text | UnsetType | None = UNSET
-    status: _Status | UnsetType = UNSET
-    signature_profile: _Profile | UnsetType = UNSET
-    auto_disable: bool | UnsetType = UNSET
-    ordered: bool | UnsetType = UNSET
-    legacy_event_names: bool | UnsetType = UNSET
-
-
-class _Connect(msgspec.Struct, frozen=True):
-    email: _Email
-    id: _Id | None = None
-    oauth_scopes: list[_Text] | None = None
-
-
-class _ConnectOne(msgspec.Struct, frozen=True):
-    user_id: _Id
-    email: _Email
-    id: _Id | None = None
-    oauth_scopes: list[_Text] | None = None
-
-
-class _ConnectMany(msgspec.Struct, frozen=True):
-    connections: Annotated[list[_ConnectOne], Meta(max_length=10_000)]
-
-
-def _new_app(form: _CreateApp) -> NewApp:
+def _new_app(form: CreateApp) -> NewApp:
     if form.provider not in PROVIDERS:
         fault = Fault("$.provider", f"must be one of {', '.join(PROVIDERS)}")
         raise InputError("unknown provider", faults=[fault])
-    given = form.credentials or _Credentials()
+    given = form.credentials or GivenCredentials()
     keys = msgspec.structs.replace(
         Keys.new(), **{name: key for name, key in msgspec.structs.asdict(given).items() if key is not None}
     )
@@ -148,7 +80,7 @@ def _moment(text: str, *, path: str) -> datetime:
     return moment
 
 
-def _patched(app: App, form: _PatchApp) -> App:
+def _patched(app: App, form: PatchApp) -> App:
     """The app with the fields given: absent ones stay, null clears."""
     given = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
     options = {name: given.pop(name) for name in AppOptions.__struct_fields__ if name in given}
@@ -159,7 +91,7 @@ def _patched(app: App, form: _PatchApp) -> App:
     return msgspec.structs.replace(app, **given, options=msgspec.structs.replace(app.options, **options))
 
 
-def _connection(app_id: str, user_id: str, form: _Connect | _ConnectOne, now: datetime) -> Connection:
+def _connection(app_id: str, user_id: str, form: Connect | ConnectOne, now: datetime) -> Connection:
     return Connection(
         id=form.id or "",  # none given: the store keeps the one it has, or makes one
         app_id=app_id,
@@ -184,7 +116,7 @@ class Apps(Controller):
         body = await request.body()
 
         async def work(keep: Keep) -> Answer:
-            new = _new_app(read_body(body, _content_type(request), _CreateApp))
+            new = _new_app(read_body(body, _content_type(request), CreateApp))
 
             def shown(app: App) -> Answer:
                 return json_answer({"app": platform_app_shape(app), "credentials": new.keys}, 201)
@@ -215,7 +147,7 @@ class Apps(Controller):
 
     @patch("/{app_id:str}")
     async def change(self, app_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = read_body(await request.body(), _content_type(request), _PatchApp)
+        form = read_body(await request.body(), _content_type(request), PatchApp)
         app = await services.partners.change_app(app_id, lambda app: _patched(app, form))
         return answer(json_answer(platform_app_shape(app)))
 
@@ -248,7 +180,7 @@ class Connections(Controller):
     async def connect_many(
         self, app_id: FromPath[str], request: AnyRequest, services: Wired
     ) -> Response[bytes]:
-        form = read_body(await request.body(), _content_type(request), _ConnectMany)
+        form = read_body(await request.body(), _content_type(request), ConnectMany)
         now = datetime.now(UTC)
         created = await services.partners.connect(
             app_id, [_connection(app_id, each.user_id, each, now) for each in form.connections]
@@ -259,7 +191,7 @@ class Connections(Controller):
     async def connect(
         self, app_id: FromPath[str], user_id: FromPath[str], request: AnyRequest, services: Wired
     ) -> Response[bytes]:
-        form = read_body(await request.body(), _content_type(request), _Connect)
+        form = read_body(await request.body(), _content_type(request), Connect)
         connection = _connection(app_id, user_id, form, datetime.now(UTC))
         (created,) = await services.partners.connect(app_id, [connection])
         stored = await services.directory.find_connection(app_id, user_id)

@@ -13,7 +13,7 @@ from adjourn.errors import CatalogError, Fault, InputError
 from adjourn.models import Audience, Connection
 from adjourn.providers import PROVIDERS, EventType, Provider
 
-__all__ = ["Submission", "parse_submission", "utc_spelling"]
+__all__ = ["AudienceBody", "EventBody", "Submission", "parse_submission", "utc_spelling"]
 
 _DEFAULT_PROVIDER = "contio"
 _MOST_NAMED = 10_000  # users or apps in one audience
@@ -24,17 +24,17 @@ _Ids = Annotated[list[_Id], msgspec.Meta(max_length=_MOST_NAMED)]
 _DateTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
-class _AudienceBody(msgspec.Struct, frozen=True):
+class AudienceBody(msgspec.Struct, frozen=True):
     user_ids: _Ids | None = None
     partner_app_ids: _Ids | None = None
 
 
-class _Body(msgspec.Struct, frozen=True):
+class EventBody(msgspec.Struct, frozen=True):
     """POST /v1/platform/events."""
 
     event_type: str
     data: Any
-    audience: _AudienceBody
+    audience: AudienceBody
     actor_user_id: _Id | None = None
     timestamp: _DateTime | None = None
     provider: str | None = None
@@ -66,9 +66,9 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
 
     Raises InputError or CatalogError with every fault found, each with its JSON path.
     """
-    if faults := check(_Body, raw, path=path):
+    if faults := check(EventBody, raw, path=path):
         raise InputError("the request is not an event to publish", faults=faults)
-    body = msgspec.convert(raw, _Body)
+    body = msgspec.convert(raw, EventBody)
     provider = PROVIDERS.get(_DEFAULT_PROVIDER if body.provider is None else body.provider)
     if provider is None:
         reason = f"must be one of {', '.join(PROVIDERS)}"
@@ -99,7 +99,7 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
 
 
 def _check_data(
-    provider: Provider, body: _Body, audience: Audience | None, *, path: str
+    provider: Provider, body: EventBody, audience: Audience | None, *, path: str
 ) -> tuple[dict[str, Any], list[Fault]]:
     if not isinstance(body.data, dict):
         return {}, [Fault(f"{path}.data", "must be an object")]
@@ -117,7 +117,7 @@ def _unknown_type(name: str, provider: Provider) -> str:
     return f"is no event type of {provider.title}{hint}"
 
 
-def _audience(body: _AudienceBody) -> Audience | None:
+def _audience(body: AudienceBody) -> Audience | None:
     """Users or apps, each once, in the order given; None unless it is one of the two."""
     if (body.user_ids is None) == (body.partner_app_ids is None):
         return None
