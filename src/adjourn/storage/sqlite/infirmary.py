@@ -1,0 +1,133 @@
+"""The infirmary on SQLite: which apps are disabled or warned, and the notices of it."""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from adjourn.models import Disabled, DisabledBy, Health, Notice, NoticeKind, NoticeState
+from adjourn.storage.base import Verdict
+from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.notices import NOTICE_COLUMNS, insert_notice, read_notice
+from adjourn.storage.sqlite.rows import maybe, text, time, to_ms
+
+__all__ = ["SqliteInfirmary"]
+
+Decide = Callable[[Health, datetime], Verdict | None]
+
+_HEALTH_COLUMNS = (
+    "app_id, enabled_at, abandoned, succeeded_at, failed_first, failed_last, exhausted_at, warned_at"
+)
+_HEALTH = f"SELECT {_HEALTH_COLUMNS} FROM health WHERE app_id = ?"  # noqa: S608
+_WATCHED = f"""
+    SELECT {_HEALTH_COLUMNS} FROM health JOIN app ON app.id = health.app_id
+    WHERE app.webhook_enabled AND app.status = 'active'
+      AND coalesce(json_extract(app.options, '$.auto_disable'), true)
+"""  # noqa: S608
+_AILING = f"{_WATCHED} AND (health.abandoned > 0 OR health.failed_first IS NOT NULL)"
+_THESE = f"{_WATCHED} AND health.app_id IN (SELECT value FROM json_each(?))"  # noqa: S608
+_DISABLE = """
+    UPDATE app SET webhook_enabled = 0, disabled = ?, version = version + 1, updated_at = ? WHERE id = ?
+"""
+_DUE = f"""
+    SELECT {NOTICE_COLUMNS} FROM notice WHERE state = 'waiting' AND due <= ? ORDER BY due, id LIMIT ?
+"""  # noqa: S608
+# A notice that was sent stays so, whatever a try says that was given up for lost.
+_SETTLE = """
+    UPDATE notice SET state = ?, error = ?, due = coalesce(?, due), sent_at = ?
+    WHERE id = ? AND state <> 'sent'
+"""
+_OF_APP = f"SELECT {NOTICE_COLUMNS} FROM notice WHERE app_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+
+
+class SqliteInfirmary:
+    """`storage.base.Infirmary` on one file."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def find_health(self, app_id: str) -> Health | None:
+        rows = self._database.look(_HEALTH, (app_id,))
+        return _read_health(rows[0]) if rows else None
+
+    async def judge(self, app_ids: Sequence[str] | None, decide: Decide) -> list[str]:
+        now = self._clock()
+
+        def look(connection: sqlite3.Connection) -> list[str]:
+            return [health.app_id for health, _ in _verdicts(connection, app_ids, decide, now)]
+
+        def run(connection: sqlite3.Connection) -> list[str]:
+            verdicts = list(_verdicts(connection, found, decide, now))
+            for health, verdict in verdicts:
+                (_disable if verdict.disable else _warn)(connection, health.app_id, verdict.reason, now)
+            return [health.app_id for health, verdict in verdicts if verdict.disable]
+
+        found = await self._database.read(look)  # however many fail, only those it moves cost a write
+        return await self._database.write("judge", run) if found else []
+
+    async def claim_notices(self, *, limit: int, lease: timedelta) -> list[Notice]:
+        now = self._clock()
+        hidden_until = to_ms(now + lease)
+
+        def run(connection: sqlite3.Connection) -> list[Notice]:
+            due = [read_notice(row) for row in connection.execute(_DUE, (to_ms(now), limit)).fetchall()]
+            connection.executemany(
+                "UPDATE notice SET due = ?, tries = tries + 1 WHERE id = ?",
+                [(hidden_until, each.id) for each in due],
+            )
+            return [msgspec.structs.replace(each, tries=each.tries + 1) for each in due]
+
+        there_are = self._database.look(_DUE, (to_ms(now), 1))
+        return await self._database.write("claim_notices", run) if there_are else []
+
+    async def settle_notice(
+        self, notice_id: int, *, state: NoticeState, error: str = "", retry_in: timedelta | None = None
+    ) -> None:
+        now = self._clock()
+        due = None if retry_in is None else to_ms(now + retry_in)
+        sent_at = to_ms(now) if state is NoticeState.SENT else None
+        await self._database.write(
+            "settle_notice",
+            lambda connection: connection.execute(_SETTLE, (state, error, due, sent_at, notice_id)),
+        )
+
+    async def list_notices(self, app_id: str, *, limit: int) -> list[Notice]:
+        return [read_notice(row) for row in self._database.look(_OF_APP, (app_id, limit))]
+
+
+def _verdicts(
+    connection: sqlite3.Connection, app_ids: Sequence[str] | None, decide: Decide, now: datetime
+) -> Iterator[tuple[Health, Verdict]]:
+    """What there is to do: an app is warned once."""
+    rows = connection.execute(*(_AILING, ()) if app_ids is None else (_THESE, (text(app_ids),))).fetchall()
+    for health in map(_read_health, rows):
+        verdict = decide(health, now)
+        if verdict is not None and (verdict.disable or health.warned_at is None):
+            yield health, verdict
+
+
+def _disable(connection: sqlite3.Connection, app_id: str, reason: str, now: datetime) -> None:
+    disabled = Disabled(by=DisabledBy.AUTO_DISABLE, at=now, reason=reason)
+    connection.execute(_DISABLE, (text(disabled), to_ms(now), app_id))
+    insert_notice(connection, app_id, NoticeKind.AUTO_DISABLED, {"reason": reason}, to_ms(now))
+
+
+def _warn(connection: sqlite3.Connection, app_id: str, reason: str, now: datetime) -> None:
+    connection.execute("UPDATE health SET warned_at = ? WHERE app_id = ?", (to_ms(now), app_id))
+    insert_notice(connection, app_id, NoticeKind.HALF_WAY, {"reason": reason}, to_ms(now))
+
+
+def _read_health(row: tuple[Any, ...]) -> Health:
+    return Health(
+        app_id=row[0],
+        enabled_at=time(row[1]),
+        abandoned=row[2],
+        succeeded_at=maybe(row[3]),
+        failed_first=maybe(row[4]),
+        failed_last=maybe(row[5]),
+        exhausted_at=maybe(row[6]),
+        warned_at=maybe(row[7]),
+    )
