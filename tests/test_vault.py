@@ -40,6 +40,15 @@ def test_any_key_opens_and_the_first_seals() -> None:
         Vault([old]).open(rotated.seal(b"b"))
 
 
+def test_it_knows_what_its_first_key_sealed() -> None:
+    old, new = key(), key()
+    sealed = Vault([old]).seal(b"a")
+    assert Vault([old]).is_newest(sealed)
+    assert not Vault([new, old]).is_newest(sealed)
+    assert Vault([new, old]).is_newest(Vault([new]).seal(b"a"))
+    assert not Vault([old]).is_newest(b"damaged")
+
+
 def test_another_key_opens_nothing_and_says_which_setting() -> None:
     with pytest.raises(ConfigError, match="ADJOURN_SECRET_KEY"):
         Vault([key()]).open(Vault([key()]).seal(b"a"))

@@ -31,12 +31,14 @@ class Vault:
 
     def __init__(self, keys: Sequence[Secret]) -> None:
         try:
-            self._fernet = MultiFernet([Fernet(key.reveal()) for key in keys])
+            fernets = [Fernet(key.reveal()) for key in keys]
+            self._fernet = MultiFernet(fernets)
         except ValueError as exc:
             raise ConfigError(
                 "ADJOURN_SECRET_KEY: each key must be 32 url-safe base64-encoded bytes; make one with "
                 "`adjourn secret-key`"
             ) from exc
+        self._newest = fernets[0]
 
     @classmethod
     def beside(cls, database: Path) -> "Vault":
@@ -70,6 +72,14 @@ class Vault:
             raise ConfigError(
                 "ADJOURN_SECRET_KEY does not open this database's secrets: add the key they were sealed with"
             ) from exc
+
+    def is_newest(self, sealed: bytes) -> bool:
+        """Whether the key that seals now sealed that."""
+        try:
+            self._newest.decrypt(sealed)
+        except InvalidToken:
+            return False
+        return True
 
 
 def _write_once(path: Path, content: bytes) -> None:

@@ -1,6 +1,7 @@
 """Replays: many deliveries retried by one ask, step by step, whatever happens to the process."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Protocol
 
 from adjourn.models import Replay
@@ -11,7 +12,7 @@ __all__ = ["Replays"]
 
 class Replays(Protocol):
     async def count(self, replay: Replay) -> int:
-        """How many deliveries match it now."""
+        """How many deliveries match it now: made from `since` on, and before `until`."""
 
     async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
         """Raises AnswerExists."""
@@ -25,11 +26,12 @@ class Replays(Protocol):
     async def list_running(self) -> Sequence[Replay]:
         """Oldest first."""
 
-    async def step(self, replay: Replay, *, limit: int, waiting: int) -> int:
+    async def step(self, replay: Replay, *, limit: int, waiting: int, quiet: timedelta) -> int:
         """Give up to `limit` more of its deliveries an extra attempt; how many got one.
 
-        Nothing while `waiting` extra attempts of the app wait already. Cursor, scheduling and the check that
-        nobody cancelled it are one commit. When none is left, it is done.
+        Nothing while `waiting` extra attempts of the app wait already. One is skipped where `Queue.ask_retry`
+        would schedule nothing, or its state changed. Cursor, scheduling and the check that nobody cancelled
+        it are one commit. When none is left, it is done: what was not scheduled of `total` was skipped then.
         """
 
     async def cancel(self, app_id: str, replay_id: str) -> Replay:

@@ -1,0 +1,183 @@
+"""Replays on SQLite: what matches is looked for beside the loop, a small write schedules what was found."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from adjourn.errors import Conflict, NotFound
+from adjourn.models import DeliveryState, Replay, ReplayStatus
+from adjourn.storage.base import KeptAnswer
+from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.publishing import insert_answer
+from adjourn.storage.sqlite.queue import _ask_retry
+from adjourn.storage.sqlite.rows import maybe, maybe_ms, time, to_ms
+
+__all__ = ["SqliteReplays"]
+
+_COLUMNS = (
+    "id, app_id, status, state, event_type, since, until, up_to, total, scheduled, skipped, created_at, "
+    "finished_at"
+)
+_INSERT = f"INSERT INTO replay ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_GET = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? AND id = ?"  # noqa: S608
+_LIST = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
+_RUNNING = f"SELECT {_COLUMNS} FROM replay WHERE status = 'running' ORDER BY id"  # noqa: S608
+_CURSOR = "SELECT cursor FROM replay WHERE id = ? AND status = 'running'"
+_BY_HAND = "SELECT count(*) FROM (SELECT 1 FROM job WHERE app_id = ? AND manual LIMIT ?)"
+_ADVANCE = "UPDATE replay SET cursor = ?, scheduled = scheduled + ?, skipped = skipped + ? WHERE id = ?"
+# What matched when it was asked for, and was never found again, was skipped as well.
+_DONE = """
+    UPDATE replay SET status = 'done', finished_at = ?, skipped = max(skipped, total - scheduled) WHERE id = ?
+"""
+_CANCEL = """
+    UPDATE replay SET status = 'cancelled', finished_at = ? WHERE app_id = ? AND id = ? AND status = 'running'
+"""
+
+
+class SqliteReplays:
+    """`storage.base.Replays` on one file."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def count(self, replay: Replay) -> int:
+        where, values = _matching(replay)
+        sql = f"SELECT count(*) FROM delivery WHERE {where}"  # noqa: S608
+
+        def run(connection: sqlite3.Connection) -> int:
+            (count,) = connection.execute(sql, values).fetchone()
+            return int(count)
+
+        return await self._database.read(run)
+
+    async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
+        def run(connection: sqlite3.Connection) -> None:
+            connection.execute(_INSERT, _replay_row(replay))
+            if answer is not None:
+                insert_answer(connection, answer)
+
+        await self._database.write("add_replay", run)
+
+    async def get(self, app_id: str, replay_id: str) -> Replay:
+        for row in self._database.look(_GET, (app_id, replay_id)):
+            return _read_replay(row)
+        raise NotFound("replay", replay_id)
+
+    async def list_replays(self, app_id: str, *, limit: int, offset: int) -> tuple[list[Replay], int]:
+        def run(connection: sqlite3.Connection) -> tuple[list[Replay], int]:
+            (total,) = connection.execute(
+                "SELECT count(*) FROM replay WHERE app_id = ?", (app_id,)
+            ).fetchone()
+            rows = connection.execute(_LIST, (app_id, limit, offset))
+            return [_read_replay(row) for row in rows], total
+
+        return await self._database.read(run)
+
+    async def list_running(self) -> Sequence[Replay]:
+        return [_read_replay(row) for row in self._database.look(_RUNNING)]
+
+    async def step(self, replay: Replay, *, limit: int, waiting: int, quiet: timedelta) -> int:
+        now = self._clock()
+        ((by_hand,),) = self._database.look(_BY_HAND, (replay.app_id, waiting))
+        if by_hand >= waiting:
+            return 0
+        found = await self._database.read(lambda connection: _find(connection, replay, limit))
+        if found is None:
+            return 0
+        cursor, ids = found
+
+        def run(connection: sqlite3.Connection) -> int:
+            if connection.execute(_CURSOR, (replay.id,)).fetchone() != (cursor,):
+                return 0  # cancelled meanwhile, or somebody else made this step
+            moments = (to_ms(now), to_ms(now - quiet))
+            scheduled = sum(_schedule(connection, replay, each, moments) for each in ids)
+            progress = (ids[-1] if ids else cursor, scheduled, len(ids) - scheduled)
+            connection.execute(_ADVANCE, (*progress, replay.id))
+            if len(ids) < limit:
+                connection.execute(_DONE, (to_ms(now), replay.id))
+            return scheduled
+
+        return await self._database.write("step_replay", run)
+
+    async def cancel(self, app_id: str, replay_id: str) -> Replay:
+        now = to_ms(self._clock())
+        await self._database.write(
+            "cancel_replay", lambda connection: connection.execute(_CANCEL, (now, app_id, replay_id))
+        )
+        return await self.get(app_id, replay_id)
+
+
+def _matching(replay: Replay) -> tuple[str, tuple[object, ...]]:
+    """The condition that its deliveries meet, and the condition's values. `until` itself is too late."""
+    bounds = {
+        "app_id = ?": replay.app_id,
+        "id <= ?": replay.up_to,
+        "state = ?": replay.state,
+        "event_type = ?": replay.event_type,
+        "created_at >= ?": maybe_ms(replay.since),
+        "created_at < ?": maybe_ms(replay.until),
+    }
+    given = {bound: value for bound, value in bounds.items() if value is not None}
+    return " AND ".join(given), tuple(given.values())
+
+
+def _find(connection: sqlite3.Connection, replay: Replay, limit: int) -> tuple[str, list[str]] | None:
+    """Where it stands, and the next deliveries; None when it is not running. It may read a long history."""
+    row = connection.execute(_CURSOR, (replay.id,)).fetchone()
+    if row is None:
+        return None
+    where, values = _matching(replay)
+    sql = f"SELECT id FROM delivery WHERE {where} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
+    return row[0], [each for (each,) in connection.execute(sql, (*values, row[0], limit))]
+
+
+def _schedule(
+    connection: sqlite3.Connection, replay: Replay, delivery_id: str, moments: tuple[int, int]
+) -> bool:
+    """Whether it got an extra attempt: it must match still, have a target, and not be tried just now."""
+    where, values = _matching(replay)
+    sql = f"SELECT 1 FROM delivery WHERE {where} AND id = ?"  # noqa: S608
+    if connection.execute(sql, (*values, delivery_id)).fetchone() is None:
+        return False
+    try:
+        return _ask_retry(connection, replay.app_id, delivery_id, moments).scheduled
+    except Conflict:
+        return False
+
+
+def _replay_row(replay: Replay) -> tuple[object, ...]:
+    return (
+        replay.id,
+        replay.app_id,
+        replay.status,
+        replay.state,
+        replay.event_type,
+        maybe_ms(replay.since),
+        maybe_ms(replay.until),
+        replay.up_to,
+        replay.total,
+        replay.scheduled,
+        replay.skipped,
+        to_ms(replay.created_at),
+        maybe_ms(replay.finished_at),
+    )
+
+
+def _read_replay(row: tuple[Any, ...]) -> Replay:
+    return Replay(
+        id=row[0],
+        app_id=row[1],
+        status=ReplayStatus(row[2]),
+        state=None if row[3] is None else DeliveryState(row[3]),
+        event_type=row[4],
+        since=maybe(row[5]),
+        until=maybe(row[6]),
+        up_to=row[7],
+        total=row[8],
+        scheduled=row[9],
+        skipped=row[10],
+        created_at=time(row[11]),
+        finished_at=maybe(row[12]),
+    )

@@ -1,0 +1,52 @@
+"""Sealing anew with the newest key, at start: then the old ones can be dropped from the setting."""
+
+import sqlite3
+
+from adjourn.storage.sqlite.database import Database
+from adjourn.vault import Vault
+
+__all__ = ["reseal"]
+
+_AT_ONCE = 500  # values in one commit
+_MARK = "SELECT value FROM setting WHERE name = 'sealed'"
+_MARK_ANEW = "UPDATE setting SET value = ? WHERE name = 'sealed'"
+# Each with its key after the value; the next page begins behind that key.
+_CREDENTIALS = "SELECT sealed, id FROM credential WHERE sealed IS NOT NULL AND id > ? ORDER BY id LIMIT ?"
+_ANSWERS = """
+    SELECT body, scope, key FROM idempotency WHERE sealed AND (scope, key) > (?, ?)
+    ORDER BY scope, key LIMIT ?
+"""
+_CREDENTIAL_ANEW = "UPDATE credential SET sealed = ? WHERE id = ?"
+_ANSWER_ANEW = "UPDATE idempotency SET body = ? WHERE scope = ? AND key = ?"
+
+
+async def reseal(database: Database, vault: Vault, *, at_once: int = _AT_ONCE) -> None:
+    """Seal every secret and every kept answer with the vault's newest key, where another sealed it.
+
+    Nobody else may write meanwhile. The setting `sealed` must be there; it is sealed anew last: after a kill
+    the next start goes on. Raises ConfigError when no key of the vault opens a value.
+    """
+    ((mark,),) = database.look(_MARK)
+    if vault.is_newest(mark):
+        return
+    for page, update, start in ((_CREDENTIALS, _CREDENTIAL_ANEW, (0,)), (_ANSWERS, _ANSWER_ANEW, ("", ""))):
+        key: tuple[object, ...] | None = start
+        while key is not None:
+            key = await _reseal_page(database, vault, (page, update), (*key, at_once))
+    anew = vault.seal(vault.open(mark))
+    await database.write("reseal", lambda connection: connection.execute(_MARK_ANEW, (anew,)))
+
+
+async def _reseal_page(
+    database: Database, vault: Vault, statements: tuple[str, str], after: tuple[object, ...]
+) -> tuple[object, ...] | None:
+    """The key of the page's last row; None when none follows."""
+    page, update = statements
+
+    def run(connection: sqlite3.Connection) -> tuple[object, ...] | None:
+        rows = connection.execute(page, after).fetchall()
+        old = [row for row in rows if not vault.is_newest(row[0])]
+        connection.executemany(update, [(vault.seal(vault.open(sealed)), *key) for sealed, *key in old])
+        return rows[-1][1:] if rows else None
+
+    return await database.write("reseal", run)
