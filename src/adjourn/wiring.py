@@ -1,8 +1,9 @@
 """The one composition root: settings in, an engine out. The APIs are built upon it."""
 
+import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
@@ -14,11 +15,16 @@ from adjourn.ids import Uuid7
 from adjourn.providers import PROVIDERS
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.apps import AppCache
+from adjourn.sending.automations import Automations
+from adjourn.sending.credentials import Credentials
+from adjourn.sending.health import HealthWatch
 from adjourn.sending.lanes import Lanes, Limits
+from adjourn.sending.mailer import Mailer, default_sender
 from adjourn.sending.partners import Partners
 from adjourn.sending.planner import Planner
 from adjourn.sending.policy import Policy
 from adjourn.sending.publisher import Publisher
+from adjourn.sending.replays import Replays
 from adjourn.sending.retries import Retries
 from adjourn.sending.sender import AiohttpSender, Sender
 from adjourn.sending.worker import Worker
@@ -48,16 +54,26 @@ class Engine:
     worker: Worker
     publisher: Publisher
     partners: Partners
+    automations: Automations
+    credentials: Credentials
     retries: Retries
+    replays: Replays
+    watch: HealthWatch
+    mailer: Mailer
     platform_digest: bytes
     made_key: Secret | None
 
     async def start(self) -> None:
         await self.worker.start()
+        for each in (self.credentials, self.replays, self.watch, self.mailer):
+            each.start()
 
     async def stop(self) -> None:
         """Let what is in flight end, or give it back; then let go of the database."""
         await self.worker.drain(_GRACE)
+        await asyncio.gather(
+            *(each.stop() for each in (self.credentials, self.replays, self.watch, self.mailer))
+        )
         await self.sender.close()
         await self.store.close()
 
@@ -80,6 +96,19 @@ async def open_engine(
     ids = Uuid7()
     apps = AppCache(store.directory)
     sender = AiohttpSender(AddressRule(settings.allow_networks))
+    mailer = Mailer(
+        infirmary=store.infirmary,
+        apps=apps,
+        smtp=settings.smtp_url,
+        sender=settings.mail_from or default_sender(),
+        now=store.queue.now,
+    )
+
+    async def take_note(app_ids: Sequence[str]) -> None:
+        await apps.reload(app_ids)
+        mailer.poke()
+
+    watch = HealthWatch(infirmary=store.infirmary, on_disabled=take_note, enabled=settings.auto_disable)
     worker = Worker(
         queue=store.queue,
         apps=apps,
@@ -88,6 +117,8 @@ async def open_engine(
         lanes=Lanes(limits or Limits()),
         ids=ids,
         rng=random.Random(),  # noqa: S311 - jitter
+        backlog_rate=settings.backlog_rate,
+        on_failures=watch.look_at,
     )
     planner = Planner(directory=store.directory, apps=apps, ids=ids)
     publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker)
@@ -109,7 +140,14 @@ async def open_engine(
         worker=worker,
         publisher=publisher,
         partners=partners,
+        automations=Automations(partners),
+        credentials=Credentials(keyring=store.keyring, apps=apps),
         retries=Retries(queue=store.queue, worker=worker),
+        replays=Replays(
+            port=store.replays, apps=apps, ids=ids, poke=worker.poke, rate=settings.backlog_rate
+        ),
+        watch=watch,
+        mailer=mailer,
         platform_digest=digest,
         made_key=made_key,
     )

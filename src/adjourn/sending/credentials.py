@@ -9,10 +9,16 @@ import msgspec
 from adjourn.config import Secret
 from adjourn.sending.apps import AppCache
 from adjourn.sending.partners import Keys
+from adjourn.sending.repeating import Repeating
 from adjourn.storage.base import CredentialType, KeptAnswer, Keyring, Rotation, Who
 from adjourn.vault import digest_key
 
 __all__ = ["Credentials", "Rotated"]
+
+
+_EVERY = 60.0  # seconds
+_GRACE = timedelta(seconds=5)  # for a step under way, when it is to stop
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,9 +31,37 @@ class Rotated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials:
-    def __init__(self, *, keyring: Keyring, apps: AppCache) -> None:
+    """Also ends grace periods, and writes down when API keys were used: `start` it, then `stop` it."""
+
+    def __init__(self, *, keyring: Keyring, apps: AppCache, every: float = _EVERY) -> None:
         self._keyring = keyring
         self._apps = apps
+        self._every = timedelta(seconds=every)
+        self._used: dict[bytes, datetime] = {}  # by a key's hash, not yet written down
+        self._written: dict[bytes, datetime] = {}
+        self._tending = Repeating(self._tend, every=every, after_error=1.0)
+
+    def start(self) -> None:
+        self._tending.start()
+
+    async def stop(self) -> None:
+        await self._tending.stop(_GRACE)
+
+    def note_used(self, api_key_hash: bytes) -> None:
+        """A request came with this key. The first is written down at once, others once a minute."""
+        now = datetime.now(UTC)
+        self._used[api_key_hash] = now
+        if now - self._written.get(api_key_hash, _LONG_AGO) >= self._every:
+            self._tending.wake()
+
+    async def _tend(self) -> None:
+        used, self._used = self._used, {}
+        now = datetime.now(UTC)
+        recent = {key: at for key, at in self._written.items() if now - at < self._every}
+        self._written = recent | used
+        for api_key_hash, at in used.items():
+            await self._keyring.note_used(api_key_hash, at)
+        await self._keyring.end_grace()
 
     async def rotate(
         self,

@@ -1,27 +1,25 @@
 """Replays: many deliveries retried by one ask. They go step by step, no faster than a backlog drains."""
 
 import asyncio
-import contextlib
-import logging
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import DeliveryState, Replay, ReplayStatus
 from adjourn.sending.apps import AppCache
+from adjourn.sending.repeating import Repeating
 from adjourn.sending.retries import QUIET
 from adjourn.storage.base import KeptAnswer
 from adjourn.storage.base import Replays as Port
 
 __all__ = ["Asked", "Replays"]
 
-_log = logging.getLogger(__name__)
-
 _WAITING = 500  # extra attempts of an app that may wait: an endpoint that is slow holds its replay up
 _IDLE = 5.0  # seconds between looks at what runs, where nothing does
+_AFTER_ERROR = 1.0  # seconds
+_GRACE = timedelta(seconds=5)  # for a step under way, when it is to stop
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +32,10 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replays:
-    """`rate`: deliveries a second for each replay. `poke` tells the worker that something is due."""
+    """`rate`: deliveries a second for each replay, in steps `every` so many seconds. `start`, then `stop`.
+
+    `poke` tells the worker that something is due.
+    """
 
     def __init__(
         self,
@@ -52,8 +53,7 @@ class Replays:
         self._poke = poke
         self._every = every
         self._at_once = max(round(rate * every), 1)
-        self._more = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._stepping = Repeating(self._step_all, every=_IDLE, after_error=_AFTER_ERROR)
 
     async def ask(
         self, app_id: str, asked: Asked, *, keep: Callable[[Replay], KeptAnswer | None] = lambda replay: None
@@ -73,38 +73,16 @@ class Replays:
         )
         replay = msgspec.structs.replace(replay, total=await self._port.count(replay))
         await self._port.add(replay, answer=keep(replay))
-        self._more.set()
+        self._stepping.wake()
         return replay
 
     def start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+        self._stepping.start()
 
     async def stop(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._stepping.stop(_GRACE)
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                running = await self._step_all()
-            except StorageError as exc:
-                _log.warning("replays wait, trying again: %s", exc)
-                running = False
-            except Exception:
-                _log.exception("replays wait, trying again")
-                running = False
-            if running:
-                await asyncio.sleep(self._every)
-                continue
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_IDLE):
-                    await self._more.wait()
-
-    async def _step_all(self) -> bool:
-        """Whether any replay runs."""
-        self._more.clear()
+    async def _step_all(self) -> None:
         running = await self._port.list_running()
         await self._apps.load({each.app_id for each in running})
         for replay in running:
@@ -113,4 +91,6 @@ class Replays:
                 continue  # as all else of the app, it is held
             if await self._port.step(replay, limit=self._at_once, waiting=_WAITING, quiet=QUIET):
                 self._poke()
-        return bool(running)
+        if running:
+            await asyncio.sleep(self._every)
+            self._stepping.wake()
