@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from adjourn.errors import Conflict, NotFound
 from adjourn.models import DeliveryState
 from adjourn.storage.base import (
     Claim,
@@ -17,10 +16,12 @@ from adjourn.storage.base import (
     RetryAsked,
 )
 from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.discarding import any_to_discard, discard
 from adjourn.storage.sqlite.publishing import insert_answer, publish
 from adjourn.storage.sqlite.recording import record
-from adjourn.storage.sqlite.rows import DELIVERY_COLUMNS, NEVER, read_delivery, time, to_ms
-from adjourn.storage.sqlite.waiting import enter, finish, wait, wake
+from adjourn.storage.sqlite.retrying import ask_retry
+from adjourn.storage.sqlite.rows import NEVER, time, to_ms
+from adjourn.storage.sqlite.waiting import enter, wait, wake
 
 __all__ = ["SqliteQueue"]
 
@@ -51,34 +52,6 @@ _LANES = """
     ORDER BY lane.wake_at
 """
 _DRAINS = "SELECT 1 FROM job WHERE app_id = ? AND seq > ? AND seq <= ? AND owner IS NULL LIMIT 1"
-_DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ? AND app_id = ?"  # noqa: S608
-_BUSY = """
-    SELECT delivery.owner IS NOT NULL
-           OR EXISTS (SELECT 1 FROM job
-                      WHERE delivery_id = delivery.id AND (job.owner IS NOT NULL OR job.due <= ?))
-    FROM delivery WHERE id = ?
-"""
-# CROSS JOIN: the apps first. The other way round it would look at everything that waits.
-_DISCARDED = """
-    SELECT job.delivery_id FROM app CROSS JOIN job ON job.app_id = app.id AND job.seq <= app.discard_seq
-    WHERE app.discard_seq > 0 AND job.owner IS NULL LIMIT ?
-"""
-_ORPHANED = """
-    SELECT job.delivery_id FROM lane JOIN automation ON automation.id = lane.target
-    CROSS JOIN job ON job.lane_id = lane.id
-    WHERE lane.target IS NOT NULL AND automation.status = 'deleted' AND job.owner IS NULL LIMIT ?
-"""
-_ABANDON = """
-    UPDATE delivery SET state = 'abandoned', error = ?, next_retry_at = NULL
-    WHERE id = ? AND state IN ('pending', 'failed')
-"""
-_DISCARDED_TEXT = "discarded"
-_ORPHANED_TEXT = "its automation was deleted"
-_IS_ORPHAN = "SELECT 1 FROM automation WHERE id = ? AND status = 'deleted'"
-_IS_DISCARDED = """
-    SELECT 1 FROM job JOIN app ON app.id = job.app_id AND job.seq <= app.discard_seq
-    WHERE job.delivery_id = ? AND job.owner IS NULL
-"""
 _NO_FLOOR = "~"  # above every id
 _FORGET = """
     DELETE FROM idempotency
@@ -179,7 +152,7 @@ class SqliteQueue:
         now = self._clock()
 
         def run(connection: sqlite3.Connection) -> RetryAsked:
-            asked = _ask_retry(connection, app_id, delivery_id, (to_ms(now), to_ms(now - quiet)))
+            asked = ask_retry(connection, app_id, delivery_id, now=to_ms(now), quiet_since=to_ms(now - quiet))
             if (answer := keep(asked)) is not None:
                 insert_answer(connection, answer)
             return asked
@@ -198,20 +171,10 @@ class SqliteQueue:
         return await self._database.write("reap", run) if self._database.look(dead, (now,)) else 0
 
     async def discard(self, *, limit: int) -> int:
+        if not any_to_discard(self._database.look):
+            return 0
         now = to_ms(self._clock())
-
-        def run(connection: sqlite3.Connection) -> int:
-            found = 0
-            for query, error in ((_DISCARDED, _DISCARDED_TEXT), (_ORPHANED, _ORPHANED_TEXT)):
-                rows = connection.execute(query, (limit - found,)).fetchall()
-                for (delivery_id,) in rows:
-                    _abandon(connection, delivery_id, error, now)
-                found += len(rows)
-            return found
-
-        look = self._database.look
-        there_are = look(_DISCARDED, (1,)) or look(_ORPHANED, (1,))
-        return await self._database.write("discard", run) if there_are else 0
+        return await self._database.write("discard", lambda connection: discard(connection, limit, now))
 
     async def sweep(self, *, answers_before: datetime) -> None:
         before = to_ms(answers_before)
@@ -276,38 +239,7 @@ def _sleep(connection: sqlite3.Connection, lane_id: int, discard_seq: int) -> No
     )
 
 
-# retry by hand
-
-
-def _ask_retry(
-    connection: sqlite3.Connection, app_id: str, delivery_id: str, moments: tuple[int, int]
-) -> RetryAsked:
-    now, quiet_since = moments
-    if connection.execute(_IS_DISCARDED, (delivery_id,)).fetchone():
-        _abandon(
-            connection, delivery_id, _DISCARDED_TEXT, now
-        )  # as `discard` will, or the new job would share its end
-    row = connection.execute(_DELIVERY, (delivery_id, app_id)).fetchone()
-    if row is None:
-        raise NotFound("delivery", delivery_id)
-    delivery = read_delivery(row)
-    if delivery.target is not None and connection.execute(_IS_ORPHAN, (delivery.target,)).fetchone():
-        raise Conflict(f"delivery {delivery_id!r} cannot be retried: {_ORPHANED_TEXT}")
-    (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
-    asked_at = delivery.retry_asked_at
-    if busy or (asked_at is not None and to_ms(asked_at) >= quiet_since):
-        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or time(now))
-    connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (now, delivery_id))
-    wait(connection, delivery_id, app_id, delivery.lane_id, due=now, manual=True)
-    return RetryAsked(delivery=delivery, scheduled=True, at=time(now))
-
-
-# discard, reap
-
-
-def _abandon(connection: sqlite3.Connection, delivery_id: str, error: str, now: int) -> None:
-    connection.execute(_ABANDON, (error, delivery_id))
-    finish(connection, delivery_id, now)
+# reap
 
 
 def _reap(connection: sqlite3.Connection, worker: str, floor: str, now: int) -> int:

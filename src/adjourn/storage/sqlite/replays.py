@@ -10,7 +10,7 @@ from adjourn.models import DeliveryState, Replay, ReplayStatus
 from adjourn.storage.base import KeptAnswer
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.publishing import insert_answer
-from adjourn.storage.sqlite.queue import _ask_retry
+from adjourn.storage.sqlite.retrying import ask_retry
 from adjourn.storage.sqlite.rows import maybe, maybe_ms, time, to_ms
 
 __all__ = ["SqliteReplays"]
@@ -91,8 +91,8 @@ class SqliteReplays:
         def run(connection: sqlite3.Connection) -> int:
             if connection.execute(_CURSOR, (replay.id,)).fetchone() != (cursor,):
                 return 0  # cancelled meanwhile, or somebody else made this step
-            moments = (to_ms(now), to_ms(now - quiet))
-            scheduled = sum(_schedule(connection, replay, each, moments) for each in ids)
+            moments = {"now": to_ms(now), "quiet_since": to_ms(now - quiet)}
+            scheduled = sum(_schedule(connection, replay, each, **moments) for each in ids)
             progress = (ids[-1] if ids else cursor, scheduled, len(ids) - scheduled)
             connection.execute(_ADVANCE, (*progress, replay.id))
             if len(ids) < limit:
@@ -134,7 +134,7 @@ def _find(connection: sqlite3.Connection, replay: Replay, limit: int) -> tuple[s
 
 
 def _schedule(
-    connection: sqlite3.Connection, replay: Replay, delivery_id: str, moments: tuple[int, int]
+    connection: sqlite3.Connection, replay: Replay, delivery_id: str, *, now: int, quiet_since: int
 ) -> bool:
     """Whether it got an extra attempt: it must match still, have a target, and not be tried just now."""
     where, values = _matching(replay)
@@ -142,9 +142,10 @@ def _schedule(
     if connection.execute(sql, (*values, delivery_id)).fetchone() is None:
         return False
     try:
-        return _ask_retry(connection, replay.app_id, delivery_id, moments).scheduled
+        asked = ask_retry(connection, replay.app_id, delivery_id, now=now, quiet_since=quiet_since)
     except Conflict:
         return False
+    return asked.scheduled
 
 
 def _replay_row(replay: Replay) -> tuple[object, ...]:

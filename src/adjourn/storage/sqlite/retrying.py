@@ -1,0 +1,39 @@
+"""Extra attempts: of one delivery by hand, of many by a replay."""
+
+import sqlite3
+
+from adjourn.errors import Conflict, NotFound
+from adjourn.storage.base import RetryAsked
+from adjourn.storage.sqlite.discarding import ORPHANED, discard_one, is_orphaned
+from adjourn.storage.sqlite.rows import DELIVERY_COLUMNS, read_delivery, time, to_ms
+from adjourn.storage.sqlite.waiting import wait
+
+__all__ = ["ask_retry"]
+
+_DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ? AND app_id = ?"  # noqa: S608
+_BUSY = """
+    SELECT delivery.owner IS NOT NULL
+           OR EXISTS (SELECT 1 FROM job
+                      WHERE delivery_id = delivery.id AND (job.owner IS NOT NULL OR job.due <= ?))
+    FROM delivery WHERE id = ?
+"""
+
+
+def ask_retry(
+    connection: sqlite3.Connection, app_id: str, delivery_id: str, *, now: int, quiet_since: int
+) -> RetryAsked:
+    """What Queue.ask_retry does. Raises NotFound, and Conflict where the automation it is for was deleted."""
+    discard_one(connection, delivery_id, now)  # as `Queue.discard` will, or the new job would share its end
+    row = connection.execute(_DELIVERY, (delivery_id, app_id)).fetchone()
+    if row is None:
+        raise NotFound("delivery", delivery_id)
+    delivery = read_delivery(row)
+    if is_orphaned(connection, delivery):
+        raise Conflict(f"delivery {delivery_id!r} cannot be retried: {ORPHANED}")
+    (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
+    asked_at = delivery.retry_asked_at
+    if busy or (asked_at is not None and to_ms(asked_at) >= quiet_since):
+        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or time(now))
+    connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (now, delivery_id))
+    wait(connection, delivery_id, app_id, delivery.lane_id, due=now, manual=True)
+    return RetryAsked(delivery=delivery, scheduled=True, at=time(now))
