@@ -51,6 +51,11 @@ _COVER_HELD = """
 """
 _DISCARD = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
 _DRAIN = "UPDATE app SET drain_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
+_MAKE_DUE = f"""
+    UPDATE job SET due = ?
+    WHERE owner IS NULL AND lane_id IN (SELECT id FROM lane WHERE app_id = ?) AND due > ? AND due < {NEVER}
+    RETURNING delivery_id
+"""  # noqa: S608
 _DELETE_APP = f"""
     UPDATE app SET version = version + 1, status = 'deleted', client_id = NULL, discard_seq = {NEVER},
            updated_at = ?
@@ -122,7 +127,7 @@ class SqliteDirectory:
             save_automations(connection, app, now)
             if app.webhook_enabled and not before[0]:
                 _begin_anew(connection, app.id, before[1], now)
-            _settle_backlog(connection, app.id, backlog)
+            _settle_backlog(connection, app.id, backlog, now)
             if app.is_on:
                 connection.execute("UPDATE lane SET wake_at = ? WHERE app_id = ?", (now, app.id))
             if answer is not None:
@@ -292,13 +297,17 @@ def _begin_anew(connection: sqlite3.Connection, app_id: str, disabled: str | Non
         insert_notice(connection, app_id, NoticeKind.ENABLED_AGAIN, {}, now)
 
 
-def _settle_backlog(connection: sqlite3.Connection, app_id: str, backlog: Backlog | None) -> None:
+def _settle_backlog(connection: sqlite3.Connection, app_id: str, backlog: Backlog | None, now: int) -> None:
     match backlog:
         case Backlog.ABANDON:
             connection.execute(_COVER_HELD, (app_id,))
             connection.execute(_DISCARD, (app_id,))
         case Backlog.DELIVER:
             connection.execute(_DRAIN, (app_id,))
+            retries = connection.execute(_MAKE_DUE, (now, app_id, now)).fetchall()
+            connection.executemany(
+                "UPDATE delivery SET next_retry_at = ? WHERE id = ?", [(now, *row) for row in retries]
+            )
 
 
 def _taken(path: str) -> Conflict:
