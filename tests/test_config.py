@@ -1,5 +1,6 @@
 """Settings: read from the environment in one place; whatever is wrong names its variable."""
 
+import traceback
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from adjourn.config import Secret, Settings
+from adjourn.config import Secret, Settings, Smtp
 from adjourn.errors import ConfigError
 
 
@@ -42,6 +43,8 @@ def test_nothing_given_is_the_defaults() -> None:
         ("REQUIRE_CLIENT_ID", "YES", "require_client_id", True),
         ("REQUIRE_CLIENT_ID", "0", "require_client_id", False),
         ("PARTNER_RATE_LIMIT", "0", "partner_rate_limit", 0),
+        ("AUTO_DISABLE", "false", "auto_disable", False),
+        ("BACKLOG_RATE", "1", "backlog_rate", 1),
         ("PLATFORM_RATE_LIMIT", "6000", "platform_rate_limit", 6000),
     ],
 )
@@ -70,6 +73,9 @@ def test_each_variable_fills_its_field(variable: str, text: str, field: str, val
         ("REQUIRE_CLIENT_ID", "maybe"),
         ("PARTNER_RATE_LIMIT", "-5"),
         ("PARTNER_RATE_LIMIT", "1.5"),
+        ("AUTO_DISABLE", "off"),
+        ("BACKLOG_RATE", "0"),
+        ("BACKLOG_RATE", "fast"),
     ],
 )
 def test_a_wrong_value_is_a_config_error_that_names_its_variable(variable: str, text: str) -> None:
@@ -134,3 +140,107 @@ def test_secrets_compare_by_value() -> None:
     assert Secret("a") == Secret("a") != Secret("b")
     assert Secret("a") != "a"
     assert len({Secret("a"), Secret("a"), Secret("b")}) == 2
+
+
+def smtp(url: str) -> Smtp:
+    found = Settings.from_environ({"ADJOURN_SMTP_URL": url}).smtp
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "security"),
+    [
+        ("smtp://mail.example.com", "mail.example.com", 25, "none"),
+        ("smtp://mail.example.com:2525/", "mail.example.com", 2525, "none"),
+        ("smtp+starttls://mail.example.com", "mail.example.com", 587, "starttls"),
+        ("smtps://mail.example.com", "mail.example.com", 465, "tls"),
+        ("smtps://[2001:db8::1]:466", "2001:db8::1", 466, "tls"),
+    ],
+)
+def test_a_mail_server_without_credentials(url: str, host: str, port: int, security: str) -> None:
+    found = smtp(url)
+    assert (found.host, found.port, found.security) == (host, port, security)
+    assert (found.user, found.password) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "security"),
+    [
+        ("smtp://u:p@mail.example.com", 587, "starttls"),
+        ("smtp://u:p@mail.example.com:25", 25, "starttls"),
+        ("smtp://u:p@10.0.0.1", 587, "starttls"),
+        ("smtp://u:p@localhost", 25, "none"),
+        ("smtp://u:p@127.0.0.1:1025", 1025, "none"),
+        ("smtp://u:p@[::1]", 25, "none"),
+        ("smtps://u:p@mail.example.com", 465, "tls"),
+        ("smtps://u:p@localhost", 465, "tls"),
+    ],
+)
+def test_credentials_never_cross_a_network_in_the_clear(url: str, port: int, security: str) -> None:
+    found = smtp(url)
+    assert (found.port, found.security) == (port, security)
+    assert (found.user, found.password) == ("u", Secret("p"))
+
+
+def test_credentials_may_be_percent_encoded() -> None:
+    found = smtp("smtps://me%40example.com:a%2Fb%3A%C3%BC@mail.example.com")
+    assert (found.user, found.password) == ("me@example.com", Secret("a/b:ü"))
+    assert smtp("smtps://me@example.com:p@mail.example.com").user == "me@example.com"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mail.example.com",
+        "mail.example.com:25",
+        "http://u:hidden@mail.example.com",
+        "smtp://",
+        "smtp://:25",
+        "smtp://u:hidden@",
+        "smtp://u@mail.example.com",
+        "smtp://:hidden@mail.example.com",
+        "smtp://u:hidden@mail.example.com:0",
+        "smtp://u:hidden@mail.example.com:70000",
+        "smtp://u:hid/den@mail.example.com",
+        "smtp://u:hidden@mail.example.com/path",
+        "smtp://u:hidden@mail.example.com?tls=yes",
+        "smtp://u:hidden@mail.example.com#x",
+        "smtp://u:hidden@mail example.com",
+        "smtp://u:hidden@[mail.example.com",
+    ],
+)
+def test_a_wrong_mail_server_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match="ADJOURN_SMTP_URL") as caught:
+        smtp(url)
+    assert "hid" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a@localhost", "web-hooks+x@mail.example.com", "Webhooks <a@b.example>", "Müller & Co. <a@b.example>"],
+)
+def test_mail_comes_from_one_address_with_or_without_a_name(text: str) -> None:
+    assert Settings.from_environ({"ADJOURN_MAIL_FROM": text}).mail_from == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nobody",
+        "a@",
+        "@b",
+        "a@b, c@d",
+        "Acme, Inc <a@b>",
+        "a@b\nBcc: c@d",
+        "A\nB <a@b>",
+        "<a@b>",
+        "a b@c",
+        "é@b",
+        "A <a@b",
+        "a..b@c",
+    ],
+)
+def test_a_wrong_sender_is_a_config_error(text: str) -> None:
+    with pytest.raises(ConfigError, match="ADJOURN_MAIL_FROM"):
+        Settings.from_environ({"ADJOURN_MAIL_FROM": text})

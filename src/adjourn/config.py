@@ -1,16 +1,18 @@
 """Settings, read from the environment in one place, and the masked Secret."""
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from adjourn.errors import ConfigError
 
-__all__ = ["Network", "Secret", "Settings"]
+__all__ = ["Network", "Secret", "Settings", "Smtp"]
 
 Network = IPv4Network | IPv6Network
 
@@ -40,6 +42,16 @@ class Secret:
         return hash(self._value)
 
 
+class Smtp(msgspec.Struct, frozen=True, kw_only=True):
+    """The mail server. `security`: none is in the clear; with the others its certificate is checked."""
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"]
+    user: str | None = None
+    password: Secret | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. Each field is ADJOURN_<NAME> in the environment."""
 
@@ -53,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     require_client_id: bool = False
     partner_rate_limit: int = 600  # requests a minute for each app; 0: no limit
     platform_rate_limit: int = 0  # requests a minute; 0: no limit
+    smtp: Smtp | None = None  # from smtp_url; None: mails are logged instead
+    mail_from: str | None = None  # None: adjourn@ this machine
+    auto_disable: bool = True  # the rollout: False turns it off for every app
+    backlog_rate: int = 200  # deliveries a second for each app, while its backlog drains
 
     @property
     def sqlite_path(self) -> Path:
@@ -122,6 +138,69 @@ def _secrets(text: str) -> tuple[Secret, ...]:
     return tuple(Secret(part.strip()) for part in text.split(",") if part.strip())
 
 
+_ADDRESS = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9][A-Za-z0-9._-]*"
+_SENDER = re.compile(rf"{_ADDRESS}|[^\"(),:;<>@\[\]\\]+ <{_ADDRESS}>")  # a name without what needs quoting
+
+
+def _at_least_one(text: str) -> int:
+    if (number := _whole(text)) < 1:
+        raise ValueError(f"must be at least 1, got {text!r}")
+    return number
+
+
+# the scheme: its security, and its port where none is given
+_SMTP: Mapping[str, tuple[Literal["none", "starttls", "tls"], int]] = {
+    "smtp": ("none", 25),
+    "smtp+starttls": ("starttls", 587),
+    "smtps": ("tls", 465),
+}
+
+
+def _smtp(text: str) -> Smtp:
+    """smtp://[user:password@]host[:port], smtp+starttls:// or smtps://.
+
+    With credentials smtp:// means smtp+starttls://, unless the server is on this machine: they never go
+    over a network in the clear. No error repeats the text, which may hold the password.
+    """
+    like = "like smtps://user:password@mail.example.com:465, or smtp+starttls:// or smtp://"
+    try:
+        parts = urlsplit(text)
+        given_port = parts.port
+    except ValueError:
+        raise ValueError(f"is not a URL; it must be {like}") from None
+    if parts.scheme not in _SMTP or not parts.hostname or not text.isprintable() or " " in text:
+        raise ValueError(f"must be {like}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError(f"must end after host and port (percent-encode a password), {like}")
+    if given_port == 0:
+        raise ValueError("port 0 cannot be connected to")
+    if bool(parts.username) != bool(parts.password):
+        raise ValueError("must have both a user and a password, or neither")
+    security, port = _SMTP[parts.scheme]
+    if parts.username and security == "none" and not _is_loopback(parts.hostname):
+        security, port = _SMTP["smtp+starttls"]
+    return Smtp(
+        host=parts.hostname,
+        port=given_port or port,
+        security=security,
+        user=unquote(parts.username) if parts.username else None,
+        password=Secret(unquote(parts.password)) if parts.password else None,
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _mail_from(text: str) -> str:
+    if not _SENDER.fullmatch(text) or not text.isprintable():
+        raise ValueError(f"must be one address, like Webhooks <webhooks@example.com>, got {text!r}")
+    return text
+
+
 def _flag(text: str) -> bool:
     words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
     if text.lower() not in words:
@@ -141,4 +220,8 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "require_client_id": ("require_client_id", _flag),
     "partner_rate_limit": ("partner_rate_limit", _whole),
     "platform_rate_limit": ("platform_rate_limit", _whole),
+    "smtp_url": ("smtp", _smtp),
+    "mail_from": ("mail_from", _mail_from),
+    "auto_disable": ("auto_disable", _flag),
+    "backlog_rate": ("backlog_rate", _at_least_one),
 }
