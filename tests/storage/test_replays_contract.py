@@ -8,7 +8,7 @@ import pytest
 from tests.storage.harness import LEASE, MINUTE, MS, QUIET, START, Backend, Clock, World, ids_of, kept
 
 from adjourn.errors import NotFound
-from adjourn.models import DeliveryState, Replay, ReplayStatus
+from adjourn.models import Automation, AutomationStatus, DeliveryState, Replay, ReplayStatus
 from adjourn.storage.base import AnswerExists
 
 pytestmark = pytest.mark.anyio
@@ -270,6 +270,31 @@ async def test_one_that_is_under_way_or_was_just_asked_for_is_skipped(world: Wor
     assert await progress(world, replay) == (ReplayStatus.DONE, 2, 4)
     asked = [each.id for each in await world.claim() if each.manual]
     assert asked == [longer_ago, plain]
+
+
+async def test_one_whose_automation_was_deleted_is_skipped(world: World) -> None:
+    app = await world.add_app()
+    automation = Automation(
+        id="auto",
+        app_id="app",
+        name="Automation",
+        description=None,
+        trigger_type="meeting_ended",
+        actions=(),
+        keywords=("budget",),
+        status=AutomationStatus.ACTIVE,
+        created_at=START,
+        updated_at=START,
+    )
+    app = await world.store.directory.save_app(msgspec.structs.replace(app, automations=(automation,)))
+    await world.publish(world.delivery(target="auto"))
+    await world.record(world.last_failure(await world.claim_one()))
+    (other,) = await abandoned(world)
+    await world.store.directory.save_app(msgspec.structs.replace(app, automations=()))
+    replay = await started(world)
+    assert await step(world, replay) == 1
+    assert await progress(world, replay) == (ReplayStatus.DONE, 1, 1)
+    assert await extra(world) == [other]
 
 
 async def test_one_whose_state_changed_is_skipped(world: World) -> None:

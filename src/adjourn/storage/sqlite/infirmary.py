@@ -21,8 +21,9 @@ _HEALTH_COLUMNS = (
     "app_id, enabled_at, abandoned, succeeded_at, failed_first, failed_last, exhausted_at, warned_at"
 )
 _HEALTH = f"SELECT {_HEALTH_COLUMNS} FROM health WHERE app_id = ?"  # noqa: S608
+# CROSS JOIN: health first, by its index of those that ail.
 _WATCHED = f"""
-    SELECT {_HEALTH_COLUMNS} FROM health JOIN app ON app.id = health.app_id
+    SELECT {_HEALTH_COLUMNS} FROM health CROSS JOIN app ON app.id = health.app_id
     WHERE app.webhook_enabled AND app.status = 'active'
       AND coalesce(json_extract(app.options, '$.auto_disable'), true)
 """  # noqa: S608
