@@ -99,7 +99,7 @@ async def open_engine(
     mailer = Mailer(
         infirmary=store.infirmary,
         apps=apps,
-        smtp=settings.smtp_url,
+        smtp=settings.smtp,
         sender=settings.mail_from or default_sender(),
         now=store.queue.now,
     )

@@ -230,6 +230,7 @@ class World:
         pace: Pace,
         sender: FakeSender | None = None,
         patience: float = 1.0,
+        backlog_rate: float = 10_000.0,
     ) -> None:
         self.store = store
         self.sender = sender or FakeSender()
@@ -248,6 +249,7 @@ class World:
             lanes=self.lanes,
             ids=self.ids,
             rng=random.Random(1),
+            backlog_rate=backlog_rate,
             pace=pace,
             clock=lambda: time.monotonic() + self.slept,
         )
@@ -388,11 +390,14 @@ async def world(
     delays: Sequence[float] = (0.02, 0.02, 0.02),
     pace: Pace = QUICK,
     patience: float = 1.0,
+    backlog_rate: float = 10_000.0,
     start: bool = True,
 ) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(opened(folder))
-        made = World(store, limits=limits, delays=delays, pace=pace, patience=patience)
+        made = World(
+            store, limits=limits, delays=delays, pace=pace, patience=patience, backlog_rate=backlog_rate
+        )
         if start:
             await made.worker.start()
         try:
