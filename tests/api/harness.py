@@ -32,6 +32,7 @@ class Api:
 
     def __init__(self, transport: httpx.ASGITransport, endpoint: LocalEndpoint) -> None:
         self._transport = transport
+        self.app: Any = transport.app
         self.endpoint = endpoint
         self.platform = self.client({"Authorization": f"Bearer {PLATFORM_KEY}"})
 

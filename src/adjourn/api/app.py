@@ -3,11 +3,12 @@
 import time
 from collections.abc import Callable, Sequence
 
-from litestar import Litestar, Router, get
+import msgspec
+from litestar import Litestar, MediaType, Response, Router, get
 from litestar.di import Provide
 from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
 
-from adjourn.api import partner, platform
+from adjourn.api import openapi, partner, platform
 from adjourn.api.auth import PartnerAuth, PlatformAuth
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
@@ -24,6 +25,19 @@ __all__ = ["build_app"]
 async def healthz() -> dict[str, str]:
     """The process answers."""
     return {"status": "ok"}
+
+
+@get("/openapi.json", media_type=MediaType.JSON)
+async def openapi_json() -> bytes:
+    return msgspec.json.encode(openapi.document())
+
+
+@get("/docs", media_type=MediaType.HTML)
+async def docs() -> Response[str]:
+    """The same to browse; it runs nothing and fetches nothing."""
+    return Response(
+        openapi.page(), headers={"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    )
 
 
 def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> Front:
@@ -58,7 +72,7 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
         middleware=_partner_middleware(partner_auth, _limit(settings.partner_rate_limit, clock)),
     )
     inner = Litestar(
-        route_handlers=[healthz, platform_routes, partner_routes],
+        route_handlers=[healthz, openapi_json, docs, platform_routes, partner_routes],
         dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
         exception_handlers={AdjournError: handle_error, Exception: handle_error},
         openapi_config=None,

@@ -61,15 +61,15 @@ class Front:
         routes: Mapping[tuple[str, str], Route],
         ids: Uuid7,
     ) -> None:
-        self._inner = inner
+        self.inner = inner
         self._platform = platform
         self._limit = limit
-        self._routes = routes
+        self.routes = routes
         self._ids = ids
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._inner(scope, receive, send)
+            await self.inner(scope, receive, send)
             return
         request_id = self._ids()
         state = scope.setdefault("state", {})
@@ -83,7 +83,7 @@ class Front:
                 if self._limit is not None:
                     state["headers"] = self._limit.count("platform")
             body = await _read(scope, receive)
-            route = self._routes.get((scope["method"], scope["path"].rstrip("/")))
+            route = self.routes.get((scope["method"], scope["path"].rstrip("/")))
             if route is None:
                 await self._pass_on(scope, receive, send, body)
                 return
@@ -106,13 +106,13 @@ class Front:
                 message["headers"] = [*headers, *_headers(scope["state"])]
             await send(message)
 
-        await self._inner(scope, replay, with_id)
+        await self.inner(scope, replay, with_id)
 
     def _allowing(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
         """An Allow header that names the methods answered here, too."""
         if name.lower() != b"allow":
             return name, value
-        ours = [method.encode() for method, path in self._routes if path == scope["path"].rstrip("/")]
+        ours = [method.encode() for method, path in self.routes if path == scope["path"].rstrip("/")]
         return name, b", ".join([value, *ours])
 
 

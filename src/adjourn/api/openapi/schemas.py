@@ -1,0 +1,110 @@
+"""The document's schemas, made from the very structs that check requests and show answers.
+
+Both sides are closed: no body may have a field that is not here, and no answer has one. Where a struct says
+less than is so, because it reads leniently or its check is not in its type, `_SAYS` says the rest.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import msgspec.json
+
+from adjourn.api.openapi.operation import Json
+from adjourn.models import (
+    AppStatus,
+    AutomationStatus,
+    ConnectionStatus,
+    DeliveryState,
+    DisabledBy,
+    NoticeKind,
+    NoticeState,
+    ReplayStatus,
+    SignatureProfile,
+)
+from adjourn.providers import PROVIDERS
+from adjourn.storage.base import CredentialAction, CredentialType
+
+__all__ = ["components"]
+
+# What adjourn/check.py takes for each of its formats.
+_FORMATS: Mapping[str, Json] = {
+    "id": {"minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f]+$"},
+    "email": {"format": "email", "maxLength": 254},
+    "http-url": {"format": "uri", "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"},
+    "date-time": {"format": "date-time"},
+}
+
+
+def _one_of(values: Iterable[str]) -> Json:
+    return {"enum": [*values]}
+
+
+_PROVIDER = _one_of(PROVIDERS)
+_EVENT_TYPE = {"$ref": "#/components/schemas/EventTypeName"}
+_EVENT_TYPES = {
+    "description": "A name in the catalog, or an older name of one.",
+    "type": "string",
+    "enum": [name for each in PROVIDERS.values() for name in (*each.event_types, *each.aliases)],
+}
+
+# By struct and field, what its schema says beside its type.
+_SAYS: Mapping[str, Json] = {
+    "App.status": _one_of(AppStatus),
+    "Automation.status": _one_of(AutomationStatus),
+    "Connection.status": _one_of(ConnectionStatus),
+    "CreateApp.provider": _PROVIDER,
+    "CredentialHistoryEvent.action": _one_of(CredentialAction),
+    "CredentialHistoryEvent.credential_type": _one_of(CredentialType),
+    "CredentialHistoryEvent.initiated_by": _one_of(["partner", "internal", "system"]),
+    "CredentialStatus.credential_type": _one_of(CredentialType),
+    "CredentialStatus.recommended_action": _one_of(["ok", "rotate_soon", "rotate_recommended"]),
+    "CredentialStatus.status": _one_of(["active", "transitioning", "disabled"]),
+    "Delivery.delivery_status": _one_of(DeliveryState),
+    "DeliveryWithAttempts.delivery_status": _one_of(DeliveryState),
+    "Disabled.by": _one_of(DisabledBy),
+    "EventBody.data": {
+        "type": "object",
+        "description": "As the catalog says: GET /v1/platform/event-types/{name} has its schema.",
+    },
+    "EventBody.event_type": _EVENT_TYPE,
+    "EventBody.provider": {"anyOf": [{"type": "string", **_PROVIDER}, {"type": "null"}]},
+    "FilterBody.events": {"items": _EVENT_TYPE},
+    "Notice.kind": _one_of(NoticeKind),
+    "Notice.state": _one_of(NoticeState),
+    "PlatformApp.provider": _PROVIDER,
+    "PlatformApp.signature_profile": _one_of(SignatureProfile),
+    "PlatformApp.status": _one_of(AppStatus),
+    "Replay.delivery_status": _one_of(DeliveryState),
+    "Replay.status": _one_of(ReplayStatus),
+    "RetryMany.event_type": {"anyOf": [_EVENT_TYPE, {"type": "null"}]},
+    "RotatedCredential.credential_type": _one_of(CredentialType),
+    "WebhookFilter.type": _one_of(["include", "exclude"]),
+    "WebhookStatus.status": _one_of(AppStatus),
+}
+
+
+def components(types: Sequence[Any]) -> tuple[Iterable[Json], Json]:
+    """The schema of each type, and the named ones they refer to."""
+    made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    text = re.sub(rb"\bPage_(\w+?)_", rb"\1Page", msgspec.json.encode(made))  # as a program would name it
+    schemas, named = msgspec.json.decode(text)
+    for key, more in _SAYS.items():
+        struct, _, field = key.partition(".")
+        named[struct]["properties"][field].update(more)
+    for schema in named.values():
+        schema["additionalProperties"] = False
+        for node in _nodes(schema):
+            if node.get("format") in _FORMATS:
+                node.update(_FORMATS[node.pop("format")])
+    return schemas, {"EventTypeName": _EVENT_TYPES, **named}
+
+
+def _nodes(value: Any) -> Iterator[Json]:
+    """Every object in a schema."""
+    if isinstance(value, dict):
+        yield value
+        value = [*value.values()]
+    if isinstance(value, list):
+        for each in value:
+            yield from _nodes(each)
