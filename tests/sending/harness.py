@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from cryptography.fernet import Fernet
 
 from adjourn.config import Secret
 from adjourn.endpoint import lane_id, parse_endpoint
@@ -62,6 +61,7 @@ __all__ = [
     "world",
 ]
 
+_KEY = Secret("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
 DEADLINE = 20.0  # seconds: a bound for a loaded machine, reached only when a test fails
 OK = Reply(status=200)
 QUICK = Pace(
@@ -375,7 +375,7 @@ def submission(user: str, meeting: str, number: int) -> Submission:
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[SqliteStore]:
-    store = await SqliteStore.open(folder / "adjourn.db", Vault([Secret(Fernet.generate_key().decode())]))
+    store = await SqliteStore.open(folder / "adjourn.db", Vault([_KEY]))
     try:
         yield store
     finally:
