@@ -1,10 +1,10 @@
 """Which automations an action item's title calls for, and the assignments that follow: CONTRACTS 1.7. Pure.
 
 Titles and keywords are compared as words, whatever their case and their form in Unicode: NFKC and case
-folding make `CRM` and `crm` one, full-width or not. Words are split at white space and at punctuation, but
-a hyphen, apostrophe, dot, `_`, `@` or `&` within a word is part of it: `follow-up` is one word, found in
-"Follow-up: customer" but neither in "follow-ups" nor in "follow up". Symbols are no punctuation: `C++` and
-`$500` are words. Scripts that put no space between words match only as far as punctuation parts them.
+folding make `CRM` and `crm` one, full-width or not. White space and punctuation part words, so that
+`follow-up`, the keyword of the vendor's own example, is found in "Follow up with customer" and in
+"Follow-up: customer", but not in "follow-ups". Symbols are no punctuation: `C++` and `$500` are words.
+Scripts that put no space between words match only as far as punctuation parts them.
 """
 
 import unicodedata
@@ -18,8 +18,6 @@ from adjourn.models import Automation, AutomationStatus
 __all__ = ["assignments", "score"]
 
 _TRIGGER = "action_item_created"
-_JOINERS = "-'._@&"
-_SAME = str.maketrans({"\u2019": "'", "\u2010": "-"})  # as word processors write them
 
 
 def score(automation: Automation, title: str) -> float | None:
@@ -68,14 +66,14 @@ def _has(words: str, wanted: str) -> bool:
 @lru_cache(maxsize=8192)  # the same keywords are asked for with each action item
 def _words(text: str) -> str:
     """The words, each with a space before and behind it, so that one string in another is whole words."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold()).translate(_SAME)
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     parts = "".join(" " if _parts_words(each) else each for each in folded).split()
-    return f" {' '.join(filter(None, (part.strip(_JOINERS) for part in parts)))} "
+    return f" {' '.join(parts)} "
 
 
 @cache  # as many as there are characters
 def _parts_words(character: str) -> bool:
-    return character not in _JOINERS and unicodedata.category(character).startswith("P")
+    return unicodedata.category(character).startswith("P")
 
 
 def _utc(moment: datetime) -> str:
