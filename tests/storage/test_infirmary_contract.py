@@ -91,18 +91,20 @@ async def test_a_new_app_is_well(world: World) -> None:
 
 
 async def test_all_that_fail_are_shown_as_they_are(world: World) -> None:
-    for app_id in ("well", "failing", "exhausted", "recovered"):
+    for app_id in ("well", "failing", "exhausted", "recovered", "lossy"):
         await world.add_app(app_id)
     world.clock.advance(MINUTE)
     await fail(world, "failing")
     await fail(world, "exhausted", last=True)
     await fail(world, "recovered")
-    await world.publish_waiting("recovered")
-    await world.record(world.success(await world.claim_one()))
+    await fail(world, "lossy", last=True)
+    for app_id in ("recovered", "lossy"):
+        await world.publish_waiting(app_id)
+        await world.record(world.success(await world.claim_one()))
     world.clock.advance(MINUTE)
     all_of_them = Judge(None)
     assert await judge(world, all_of_them) == []
-    assert set(all_of_them.seen) == {"failing", "exhausted"}
+    assert set(all_of_them.seen) == {"failing", "exhausted", "lossy"}
     assert all_of_them.at == world.clock.now
     failed_at = START + MINUTE
     assert all_of_them.seen["exhausted"] == Health(

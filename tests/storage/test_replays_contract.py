@@ -309,6 +309,18 @@ async def test_one_whose_state_changed_is_skipped(world: World) -> None:
     assert await extra(world) == [second]
 
 
+async def test_one_that_is_delivered_beside_the_step_gets_no_extra_attempt(world: World) -> None:
+    await world.add_app()
+    first, second = await abandoned(world, 2)
+    await world.ask(first)
+    claimed = await world.claim_one()
+    world.clock.advance(MINUTE)
+    replay = await started(world)
+    await asyncio.gather(step(world, replay), world.record(world.success(claimed)))
+    assert await progress(world, replay) == (ReplayStatus.DONE, 1, 1)
+    assert await extra(world) == [second]
+
+
 async def test_one_that_came_to_match_is_sent_too(world: World) -> None:
     await world.add_app()
     waiting = await world.publish_waiting()

@@ -30,12 +30,11 @@ _OWNER = "SELECT app_id FROM credential WHERE type = 'api_key' AND hash = ? AND 
 _USED = """
     UPDATE credential SET used_at = ? WHERE type = 'api_key' AND hash = ? AND (used_at IS NULL OR used_at < ?)
 """
-# A webhook secret was last used when the last attempt that it signed ended.
+# A webhook secret was last used when the last attempt that it signed ended: a success clears `failed_last`.
 _CREDENTIALS = """
     SELECT new.type, new.created_at, new.rotated_at, old.until,
            CASE new.type WHEN 'webhook_secret' THEN
-               (SELECT max(coalesce(succeeded_at, failed_last), coalesce(failed_last, succeeded_at))
-                FROM health WHERE health.app_id = new.app_id)
+               (SELECT coalesce(failed_last, succeeded_at) FROM health WHERE health.app_id = new.app_id)
            ELSE new.used_at END
     FROM credential AS new
     LEFT JOIN credential AS old ON old.app_id = new.app_id AND old.type = new.type AND old.until > ?
@@ -198,7 +197,7 @@ def _remember(connection: sqlite3.Connection, line: _Line) -> None:
 
 def _end_grace(connection: sqlite3.Connection, now: int) -> int:
     ended = connection.execute(_ENDED, (now,)).fetchall()
-    for app_id, kind, until in sorted(ended, key=lambda row: row[2]):
+    for app_id, kind, until in ended:
         _remember(connection, _Line(app_id, kind, CredentialAction.DISABLED, _SYSTEM, None, until))
     return len(ended)
 
