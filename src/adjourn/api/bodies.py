@@ -31,6 +31,7 @@ __all__ = [
 _Id = Annotated[str, Meta(extra_json_schema={"format": "id"})]
 _Text = Annotated[str, Meta(min_length=1, max_length=255)]
 _Long = Annotated[str, Meta(max_length=4000)]
+_Reason = Annotated[str, Meta(max_length=500)]
 _Key = Annotated[str, Meta(min_length=1, max_length=500)]
 _DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
@@ -38,7 +39,13 @@ _Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
 _Profile = Literal["documented", "sdk"]
 _AppStatus = Literal["active", "suspended", "inactive"]
 _AutomationStatus = Literal["active", "inactive"]
-_Most100 = Meta(max_length=100)
+_Trigger = Literal[
+    "action_item_created",
+    "action_item_updated",
+    "action_item_completed",
+    "meeting_ended",
+    "meeting_summary_ready",
+]
 
 
 # --- apps
@@ -134,20 +141,26 @@ class ConnectMany(Struct, frozen=True):
 
 
 class AutomationAction(Struct, frozen=True):
-    """What it does: `webhook` sends to `config.url`, `phrase_match` looks for `config.phrases`."""
+    """What it does: `webhook` sends to `config.url`, `phrase_match` looks for `config.phrases`.
 
-    type: _Text
+    The config of any other type is kept as it is.
+    """
+
+    type: Annotated[str, Meta(min_length=1, max_length=100)]
     config: dict[str, Any] | None = None
 
 
 class Keywords(Struct, frozen=True):
-    keywords: Annotated[list[_Text], _Most100]
+    keywords: Annotated[list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=100)] = []
+
+
+_Actions = Annotated[list[AutomationAction], Meta(max_length=50)]
 
 
 class CreateAutomation(Struct, frozen=True):
     name: _Text
-    trigger_type: _Text
-    actions: Annotated[list[AutomationAction], _Most100]
+    trigger_type: _Trigger
+    actions: _Actions
     description: _Long | None = None
     status: _AutomationStatus = "active"
 
@@ -163,14 +176,14 @@ class CreateWorkflow(Struct, frozen=True):
 
 
 class ChangeAutomation(Struct, frozen=True):
-    """In either form, but not the same thing in both."""
+    """In either form, or in both where they agree: api/automations.py reads a new one with it too."""
 
     name: _Text | UnsetType = UNSET
     description: _Long | UnsetType | None = UNSET
-    trigger_type: _Text | UnsetType = UNSET
-    actions: Annotated[list[AutomationAction], _Most100] | UnsetType = UNSET
+    trigger_type: _Trigger | UnsetType = UNSET
+    actions: _Actions | UnsetType = UNSET
     status: _AutomationStatus | UnsetType = UNSET
-    webhook_url: _Url | UnsetType = UNSET
+    webhook_url: _Url | UnsetType | None = UNSET
     matching_rules: Keywords | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
 
@@ -191,10 +204,10 @@ class RotateCredential(Struct, frozen=True):
     """Any non-empty confirmation token will do. For the grace period, in hours, the one before works on."""
 
     confirmation_token: _Text
-    reason: _Long | None = None
-    grace_period_hours: Annotated[int, Meta(ge=0, le=720)] = 24
+    reason: _Reason | None = None
+    grace_period_hours: Annotated[float, Meta(ge=0, le=720)] = 24.0
 
 
 class RollBackCredential(Struct, frozen=True):
     rollback_token: _Text
-    reason: _Long | None = None
+    reason: _Reason | None = None

@@ -1,0 +1,181 @@
+"""Automations as they come in and go out, in both forms of CONTRACTS 1.7.
+
+The new form has actions and a status; the older one a webhook_url, matching_rules and is_active. Both fill
+the same noun, and an answer has the fields of both. Pure.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from adjourn.api.bodies import ChangeAutomation
+from adjourn.api.inputs import read_json
+from adjourn.api.shapes import utc
+from adjourn.check import check
+from adjourn.errors import Fault, InputError
+from adjourn.models import Action, Automation, AutomationStatus
+
+__all__ = ["automation_shape", "changed", "from_create", "read_change"]
+
+Json = dict[str, Any]
+
+_OLDER_TRIGGER = "action_item_created"  # the older form names none
+_MOST_CONFIG = 16 * 1024  # bytes of JSON
+
+
+class _WebhookConfig(Struct, frozen=True):
+    url: Annotated[str, Meta(extra_json_schema={"format": "http-url"})] | UnsetType = UNSET
+
+
+class _PhraseConfig(Struct, frozen=True):
+    phrases: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=100)]
+
+
+# The fields of an action's config that mean something here; others are the partner's own.
+_CONFIGS: Mapping[str, type[Struct]] = {"webhook": _WebhookConfig, "phrase_match": _PhraseConfig}
+
+
+def from_create(
+    body: bytes, content_type: str, *, app_id: str, automation_id: str, now: datetime
+) -> Automation:
+    """A new automation. Raises Problem (415), JsonError, and InputError with every fault."""
+    form = _read(body, content_type, new=True)
+    assert form.name is not UNSET  # or _read had refused it
+    blank = Automation(
+        id=automation_id,
+        app_id=app_id,
+        name=form.name,
+        description=None,
+        trigger_type=_OLDER_TRIGGER,
+        actions=(),
+        keywords=(),
+        status=AutomationStatus.ACTIVE,
+        created_at=now,
+        updated_at=now,
+    )
+    return changed(blank, form, now=now)
+
+
+def read_change(body: bytes, content_type: str) -> ChangeAutomation:
+    """What is to be changed. Raises Problem (415), JsonError, and InputError with every fault."""
+    return _read(body, content_type, new=False)
+
+
+def changed(automation: Automation, form: ChangeAutomation, *, now: datetime) -> Automation:
+    """The automation with the fields given: absent ones stay, null clears."""
+    given: Json = {
+        name: value
+        for name in ("name", "description", "trigger_type")
+        if (value := getattr(form, name)) is not UNSET
+    }
+    if form.actions is not UNSET:
+        given["actions"] = tuple(Action(each.type, each.config) for each in form.actions)
+    if form.webhook_url is not UNSET:
+        given["actions"] = _with_url(given.get("actions", automation.actions), form.webhook_url)
+    if form.matching_rules is not UNSET:
+        given["keywords"] = tuple(form.matching_rules.keywords) if form.matching_rules else ()
+    if form.status is not UNSET:
+        given["status"] = AutomationStatus(form.status)
+    elif form.is_active is not UNSET:
+        given["status"] = AutomationStatus.ACTIVE if form.is_active else AutomationStatus.INACTIVE
+    return msgspec.structs.replace(automation, **given, updated_at=now)
+
+
+def automation_shape(automation: Automation) -> Json:
+    """With the fields of both forms: resources.Automation."""
+    shape: Json = {
+        "id": automation.id,
+        "partner_app_id": automation.app_id,
+        "name": automation.name,
+        "description": automation.description,
+        "trigger_type": automation.trigger_type,
+        "actions": [_action_shape(each) for each in automation.actions],
+        "status": automation.status,
+        "webhook_url": automation.webhook_url,
+        "matching_rules": {"keywords": list(automation.keywords)},
+        "is_active": automation.status is AutomationStatus.ACTIVE,
+        "created_at": utc(automation.created_at),
+        "updated_at": utc(automation.updated_at),
+    }
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+def _action_shape(action: Action) -> Json:
+    return {"type": action.type} | ({} if action.config is None else {"config": action.config})
+
+
+def _with_url(actions: tuple[Action, ...], url: str | None) -> tuple[Action, ...]:
+    """With the URL of the webhook action replaced, added or taken away."""
+    if url is not None and all(each.type != "webhook" for each in actions):
+        return (*actions, Action("webhook", {"url": url}))
+    return tuple(_with_own_url(each, url) if each.type == "webhook" else each for each in actions)
+
+
+def _with_own_url(action: Action, url: str | None) -> Action:
+    rest = {name: value for name, value in (action.config or {}).items() if name != "url"}
+    return Action(action.type, rest if url is None else {**rest, "url": url})
+
+
+def _read(body: bytes, content_type: str, *, new: bool) -> ChangeAutomation:
+    value = read_json(body, content_type)
+    faults = check(ChangeAutomation, value)
+    if isinstance(value, dict):
+        faults += [*_missing(value)] if new else []
+        faults += [*_action_faults(value.get("actions")), *_contradictions(value)]
+    if faults:
+        raise InputError("the body has faults", faults=faults)
+    return msgspec.convert(value, ChangeAutomation)
+
+
+def _missing(value: Json) -> Iterator[Fault]:
+    if "name" not in value:
+        yield Fault("$.name", "is required")
+    if value.get("webhook_url") is None:
+        for name in ("trigger_type", "actions"):
+            if name not in value:
+                yield Fault(f"$.{name}", "is required, or webhook_url in its place")
+
+
+def _action_faults(actions: object) -> Iterator[Fault]:
+    """What the struct cannot say. Whatever has not even its form is passed over."""
+    webhooks = 0
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        if not isinstance(action, dict):
+            continue
+        if action.get("type") == "webhook" and (webhooks := webhooks + 1) > 1:
+            yield Fault(f"$.actions[{index}]", "is a second webhook action; an automation has at most one")
+        config = action.get("config") or {}
+        if isinstance(config, dict):
+            yield from _config_faults(action.get("type"), config, f"$.actions[{index}].config")
+
+
+def _config_faults(kind: object, config: Json, path: str) -> Iterator[Fault]:
+    if len(msgspec.json.encode(config)) > _MOST_CONFIG:
+        yield Fault(path, f"must be at most {_MOST_CONFIG // 1024} KiB as JSON")
+    if isinstance(kind, str) and (struct := _CONFIGS.get(kind)) is not None:
+        ours = {name: config[name] for name in struct.__struct_fields__ if name in config}
+        yield from check(struct, ours, path=path)
+    if kind == "phrase_match" and config.get("phrases") == []:
+        yield Fault(f"{path}.phrases", "must not be empty")
+
+
+def _contradictions(value: Json) -> Iterator[Fault]:
+    """The same thing given in both forms, and not alike."""
+    status, is_active = value.get("status"), value.get("is_active")
+    if status in [*AutomationStatus] and isinstance(is_active, bool) and is_active != (status == "active"):
+        yield Fault("$.is_active", f"contradicts $.status, which is {status}")
+    for index, url in _own_urls(value.get("actions")) if "webhook_url" in value else ():
+        if url != value["webhook_url"]:
+            yield Fault("$.webhook_url", f"contradicts $.actions[{index}].config.url")
+
+
+def _own_urls(actions: object) -> Iterator[tuple[int, object]]:
+    """The URL of each webhook action that has one, and its place."""
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        if isinstance(action, dict) and action.get("type") == "webhook":
+            config = action.get("config")
+            if isinstance(config, dict) and "url" in config:
+                yield index, config["url"]
