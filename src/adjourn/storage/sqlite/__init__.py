@@ -12,6 +12,7 @@ from adjourn.storage.sqlite.keyring import SqliteKeyring
 from adjourn.storage.sqlite.log import SqliteLog
 from adjourn.storage.sqlite.queue import SqliteQueue
 from adjourn.storage.sqlite.replays import SqliteReplays
+from adjourn.storage.sqlite.resealing import reseal
 from adjourn.vault import Vault
 
 __all__ = ["SqliteStore"]
@@ -53,6 +54,7 @@ class SqliteStore:
         store = cls(Database(path, on_step=on_step), vault, clock=clock)
         try:
             await store._check_vault(vault)
+            await reseal(store._database, vault)
             await store.queue.take_over()
             await store.queue.reap()
         except BaseException:
