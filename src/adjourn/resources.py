@@ -2,7 +2,8 @@
 
 One struct for each shape of CONTRACTS 1.7. An optional field is left out where it has no value, never null;
 `webhook_filter` alone is null for "none". Every moment is aware UTC. Reading is lenient: fields that a
-later version adds are passed over.
+later version adds are passed over, and a few that every answer of ours has are missing from a vendor's
+(those with a default that is not UNSET, and is_active).
 """
 
 from datetime import datetime
@@ -106,7 +107,7 @@ class App(Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_id: str
     primary_contact_email: str
     webhook_enabled: bool
-    webhook_filter: WebhookFilter | None
+    webhook_filter: WebhookFilter | None = None
     status: str
     created_at: Moment
     updated_at: Moment
@@ -239,8 +240,8 @@ class Automation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     trigger_type: str
     actions: list[Action]
     status: str
-    matching_rules: MatchingRules
-    is_active: bool
+    matching_rules: MatchingRules = MatchingRules()
+    is_active: bool | Maybe = UNSET
     created_at: Moment
     updated_at: Moment
     description: str | Maybe = UNSET
@@ -255,7 +256,7 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     id: str
     user_id: str
-    user_email: str
+    user_email: str = ""
     oauth_scopes: list[str]
     status: str
     created_at: Moment
@@ -302,7 +303,7 @@ class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class DeliveryWithAttempts(Delivery, frozen=True, kw_only=True, omit_defaults=True):
-    attempts: list[Attempt]
+    attempts: list[Attempt] = []
 
 
 class Deliveries(Struct, frozen=True, kw_only=True):
@@ -315,11 +316,11 @@ class Deliveries(Struct, frozen=True, kw_only=True):
 
 
 class RetryScheduled(Struct, frozen=True, kw_only=True):
-    delivery_id: str
+    delivery_id: str = ""
     message: str
     retry_scheduled: bool
-    retry_count: int
-    next_retry_at: Moment
+    retry_count: int = 0
+    next_retry_at: Moment | Maybe = UNSET
 
 
 class Replay(Struct, frozen=True, kw_only=True, omit_defaults=True):
