@@ -494,6 +494,17 @@ def test_no_server_at_all_is_a_failure() -> None:
     assert "connect" in error.lower()
 
 
+def test_a_fault_of_ours_is_logged_and_paced_like_any_failure(caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> Settled:
+        post = Post([notice()])
+        async with mailing(post, loopback(70_000)):  # a port that Settings would have refused
+            return await post.next()
+
+    found = asyncio.run(run())
+    assert found == (1, NoticeState.WAITING, "internal error: the mail could not be made", MINUTE)
+    assert "OverflowError" in caplog.text
+
+
 @pytest.mark.parametrize(
     "address",
     [
