@@ -150,3 +150,10 @@ async def test_a_value_that_no_key_opens_stops_it_before_the_mark(path: Path) ->
     with pytest.raises(ConfigError):
         await SqliteStore.open(path, NEW)
     await (await SqliteStore.open(path, OLD)).close()
+
+
+async def test_a_start_with_a_new_key_lets_the_old_one_be_dropped(path: Path) -> None:
+    await (await SqliteStore.open(path, BOTH)).close()
+    store = await SqliteStore.open(path, NEW)
+    assert (await store.directory.get_app("app")).webhook_secret == Secret("whsec_new")
+    await store.close()

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.storage.harness import MINUTE, START, World, ids_of
+from tests.storage.harness import MINUTE, QUIET, START, World, ids_of
 
 from adjourn.errors import Conflict
 from adjourn.models import (
@@ -15,6 +15,8 @@ from adjourn.models import (
     DeliveryState,
     DisabledBy,
     NoticeKind,
+    Replay,
+    ReplayStatus,
 )
 
 pytestmark = pytest.mark.anyio
@@ -210,3 +212,29 @@ async def test_who_switched_it_off_is_not_told(world: World) -> None:
     await world.change(enabled=False)
     await world.change(enabled=True)
     assert await notices(world) == []
+
+
+async def test_a_replay_passes_over_an_inactive_automation(world: World) -> None:
+    """Extra attempts that wait for it would hold up the rest."""
+    await world.add_app()
+    await with_automations(world, automation())
+    for target in ("automation-1", None):
+        await publish_to(world, target)
+    await world.record(*[world.success(each) for each in await world.claim()])
+    await with_automations(world, automation(status=AutomationStatus.INACTIVE))
+    replay = Replay(
+        id=world.ids(),
+        app_id="app",
+        status=ReplayStatus.RUNNING,
+        state=None,
+        event_type=None,
+        since=None,
+        until=None,
+        up_to=world.ids.floor(),
+        total=2,
+        created_at=world.clock.now,
+    )
+    await world.store.replays.add(replay, answer=None)
+    assert await world.store.replays.step(replay, limit=10, waiting=10, quiet=QUIET) == 1
+    done = await world.store.replays.get("app", replay.id)
+    assert (done.status, done.scheduled, done.skipped) == (ReplayStatus.DONE, 1, 1)

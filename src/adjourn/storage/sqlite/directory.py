@@ -66,8 +66,10 @@ _DELETE_ITS = (
     "DELETE FROM credential WHERE app_id = ?",
     "DELETE FROM health WHERE app_id = ?",
     "UPDATE automation SET status = 'deleted' WHERE app_id = ?",
-    "UPDATE replay SET status = 'cancelled' WHERE app_id = ? AND status = 'running'",
 )
+_CANCEL_REPLAYS = """
+    UPDATE replay SET status = 'cancelled', finished_at = ? WHERE app_id = ? AND status = 'running'
+"""
 _PUT_CONNECTION = f"""
     INSERT INTO connection ({CONNECTION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (user_id, app_id) DO UPDATE SET
@@ -144,6 +146,7 @@ class SqliteDirectory:
                 raise NotFound("app", app_id)
             for statement in _DELETE_ITS:
                 connection.execute(statement, (app_id,))
+            connection.execute(_CANCEL_REPLAYS, (now, app_id))
 
         await self._database.write("delete_app", run)
 

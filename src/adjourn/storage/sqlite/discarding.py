@@ -11,15 +11,15 @@ __all__ = ["ORPHANED", "any_to_discard", "discard", "discard_one", "is_orphaned"
 _DISCARDED = "discarded"
 ORPHANED = "its automation was deleted"
 
-# CROSS JOIN: the apps first. The other way round it would look at everything that waits.
+# CROSS JOIN: first the apps, or the deleted automations. Else it would look at everything that waits.
 _FIND_DISCARDED = """
     SELECT job.delivery_id FROM app CROSS JOIN job ON job.app_id = app.id AND job.seq <= app.discard_seq
     WHERE app.discard_seq > 0 AND job.owner IS NULL LIMIT ?
 """
 _FIND_ORPHANED = """
-    SELECT job.delivery_id FROM lane JOIN automation ON automation.id = lane.target
+    SELECT job.delivery_id FROM automation CROSS JOIN lane ON lane.target = automation.id
     CROSS JOIN job ON job.lane_id = lane.id
-    WHERE lane.target IS NOT NULL AND automation.status = 'deleted' AND job.owner IS NULL LIMIT ?
+    WHERE automation.status = 'deleted' AND job.owner IS NULL LIMIT ?
 """
 _IS_DISCARDED = """
     SELECT 1 FROM job JOIN app ON app.id = job.app_id AND job.seq <= app.discard_seq

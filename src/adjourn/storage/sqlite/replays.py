@@ -24,6 +24,9 @@ _GET = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? AND id = ?"  # noqa: S60
 _LIST = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
 _RUNNING = f"SELECT {_COLUMNS} FROM replay WHERE status = 'running' ORDER BY id"  # noqa: S608
 _CURSOR = "SELECT cursor FROM replay WHERE id = ? AND status = 'running'"
+_HAS_TARGET = """
+    NOT EXISTS (SELECT 1 FROM automation WHERE automation.id = delivery.target AND status <> 'active')
+"""
 _BY_HAND = "SELECT count(*) FROM (SELECT 1 FROM job WHERE app_id = ? AND manual LIMIT ?)"
 _ADVANCE = "UPDATE replay SET cursor = ?, scheduled = scheduled + ?, skipped = skipped + ? WHERE id = ?"
 # What matched when it was asked for, and was never found again, was skipped as well.
@@ -136,9 +139,12 @@ def _find(connection: sqlite3.Connection, replay: Replay, limit: int) -> tuple[s
 def _schedule(
     connection: sqlite3.Connection, replay: Replay, delivery_id: str, *, now: int, quiet_since: int
 ) -> bool:
-    """Whether it got an extra attempt: it must match still, have a target, and not be tried just now."""
+    """Whether it got an extra attempt: it must match still, and not be tried just now.
+
+    Not while its automation is inactive: extra attempts that wait would hold the whole replay up.
+    """
     where, values = _matching(replay)
-    sql = f"SELECT 1 FROM delivery WHERE {where} AND id = ?"  # noqa: S608
+    sql = f"SELECT 1 FROM delivery WHERE {where} AND id = ? AND {_HAS_TARGET}"  # noqa: S608
     if connection.execute(sql, (*values, delivery_id)).fetchone() is None:
         return False
     try:

@@ -77,6 +77,7 @@ CREATE TABLE automation (
     created_at   INTEGER NOT NULL,
     updated_at   INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX automation_deleted ON automation (id) WHERE status = 'deleted';
 CREATE INDEX automation_by_app ON automation (app_id, created_at, id) WHERE status <> 'deleted';
 
 ALTER TABLE delivery ADD COLUMN target TEXT;      -- an automation's id; NULL: the app
