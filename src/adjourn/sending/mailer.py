@@ -50,7 +50,7 @@ _LIBRARY = (SMTPException, OSError, TimeoutError, ValueError)  # UnicodeError is
 class MailPace(msgspec.Struct, frozen=True, kw_only=True):
     """How often the mailer looks, and how long a mail server may take; all in seconds."""
 
-    look: float = 5.0
+    look: float = 1.0
     after_error: float = 5.0
     connect: float = 10.0  # and for each answer
     whole: float = 30.0  # mail
