@@ -91,6 +91,17 @@ def test_a_receiver_needs_msgspec_and_the_standard_library_alone() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.split())
-    installed = {"litestar", "uvicorn", "aiohttp", "cryptography", "typer", "rich", "httpx", "uvloop", "yarl"}
+    installed = {
+        "aiosmtplib",
+        "litestar",
+        "uvicorn",
+        "aiohttp",
+        "cryptography",
+        "typer",
+        "rich",
+        "httpx",
+        "uvloop",
+        "yarl",
+    }
     assert loaded & installed == set()
     assert "msgspec" in loaded

@@ -100,7 +100,7 @@ async def open_engine(
         infirmary=store.infirmary,
         apps=apps,
         smtp=settings.smtp,
-        sender=settings.mail_from or default_sender(),
+        sender=settings.mail_from or (default_sender() if settings.smtp else ""),
         now=store.queue.now,
     )
 
@@ -143,9 +143,7 @@ async def open_engine(
         automations=Automations(partners),
         credentials=Credentials(keyring=store.keyring, apps=apps),
         retries=Retries(queue=store.queue, worker=worker),
-        replays=Replays(
-            port=store.replays, apps=apps, ids=ids, poke=worker.poke, rate=settings.backlog_rate
-        ),
+        replays=Replays(port=store.replays, apps=apps, ids=ids, poke=worker.poke, rate=settings.backlog_rate),
         watch=watch,
         mailer=mailer,
         platform_digest=digest,

@@ -6,15 +6,21 @@ from collections.abc import Callable, Sequence
 import msgspec
 from litestar import Litestar, MediaType, Response, Router, get
 from litestar.di import Provide
-from litestar.types import ASGIApp, Middleware, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Middleware, Receive, Scope, Send
 
 from adjourn.api import openapi, partner, platform
 from adjourn.api.auth import PartnerAuth, PlatformAuth
+from adjourn.api.automations import Automations, put_automation
+from adjourn.api.callers import app_of_key, app_of_path, check_status
+from adjourn.api.connections import Connections, OwnConnections
+from adjourn.api.credentials import Credentials
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
 from adjourn.api.limits import RateLimit
 from adjourn.api.publishing import Publishing
+from adjourn.api.replays import Replays
 from adjourn.api.services import Services, handle_error
+from adjourn.api.status import WebhookSettings
 from adjourn.errors import AdjournError
 from adjourn.wiring import Engine
 
@@ -42,33 +48,41 @@ async def docs() -> Response[str]:
 
 def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> Front:
     """Every path of both APIs, over one engine. `clock`: that of the rate limits, in seconds."""
-    directory, settings = engine.store.directory, engine.settings
-    idempotency = Idempotency(directory, engine.vault)
+    settings = engine.settings
+    idempotency = Idempotency(engine.store.directory, engine.vault)
     publishing = Publishing(engine.publisher, idempotency)
-    partner_auth = PartnerAuth(engine.store.keyring, require_client_id=settings.require_client_id)
+    platform_auth = PlatformAuth(engine.platform_digest)
+    partner_auth = PartnerAuth(
+        engine.store.keyring, engine.credentials, require_client_id=settings.require_client_id
+    )
     services = Services(
-        directory=directory,
-        log=engine.store.log,
+        store=engine.store,
+        ids=engine.ids,
         apps=engine.apps,
         partners=engine.partners,
+        automations=engine.automations,
+        credentials=engine.credentials,
         retries=engine.retries,
+        replays=engine.replays,
         idempotency=idempotency,
+        auto_disable=settings.auto_disable,
     )
-    platform_auth = PlatformAuth(engine.platform_digest)
     platform_routes = Router(
         path="/v1/platform",
         middleware=[_platform_only(platform_auth)],
         route_handlers=[
             platform.Apps,
-            platform.Connections,
             platform.Events,
             platform.Deliveries,
             platform.EventTypes,
+            _of_one_app(),
         ],
     )
     partner_routes = Router(
         path="/v1/partner/admin",
-        route_handlers=[partner.WebhookSettings, partner.WebhookDeliveries],
+        route_handlers=_of_own_app(),
+        dependencies={"app": Provide(app_of_key)},
+        guards=[check_status],
         middleware=_partner_middleware(partner_auth, _limit(settings.partner_rate_limit, clock)),
     )
     inner = Litestar(
@@ -85,6 +99,36 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
     }
     platform_limit = _limit(settings.platform_rate_limit, clock)
     return Front(inner, platform=platform_auth, limit=platform_limit, routes=routes, ids=engine.ids)
+
+
+def _of_one_app() -> Router:
+    """What the platform API has of one app, beside the app itself."""
+    return Router(
+        path="/apps/{app_id:str}",
+        dependencies={"app": Provide(app_of_path)},
+        route_handlers=[
+            WebhookSettings,
+            Credentials,
+            Connections,
+            Router("/automations", route_handlers=[Automations]),
+            Router("/deliveries", route_handlers=[Replays]),
+        ],
+    )
+
+
+def _of_own_app() -> list[ControllerRouterHandler]:
+    """The partner API, each path in the forms that clients use."""
+    automations = ("/automations", "/automation", "/workflows")
+    return [
+        partner.OwnApp,
+        WebhookSettings,
+        Router("/app", route_handlers=[WebhookSettings]),
+        partner.WebhookDeliveries,
+        Router("/webhook-deliveries", route_handlers=[Replays]),
+        *(Router(path, route_handlers=[Automations, put_automation]) for path in automations),
+        OwnConnections,
+        Credentials,
+    ]
 
 
 def _limit(most: int, clock: Callable[[], float]) -> RateLimit | None:

@@ -9,6 +9,7 @@ from litestar.types import ASGIApp
 
 from adjourn.api.problems import Unauthorized
 from adjourn.models import App
+from adjourn.sending.credentials import Credentials
 from adjourn.storage.base import Keyring
 from adjourn.vault import digest_key
 
@@ -32,22 +33,28 @@ class PlatformAuth:
 
 
 class PartnerAuth:
-    """Finds the app of an X-API-Key, and checks X-Client-ID where it is sent."""
+    """Finds the app of an X-API-Key, and checks X-Client-ID where it is sent.
 
-    def __init__(self, keyring: Keyring, *, require_client_id: bool) -> None:
+    `credentials` is told of each key that was let in.
+    """
+
+    def __init__(self, keyring: Keyring, credentials: Credentials, *, require_client_id: bool) -> None:
         self._keyring = keyring
+        self._credentials = credentials
         self._require_client_id = require_client_id
 
     async def find(self, headers: dict[bytes, bytes]) -> App:
         """Raises Unauthorized."""
         key, client_id = headers.get(b"x-api-key", b""), headers.get(b"x-client-id")
-        app = await self._keyring.find_app_by_key(digest_key(key)) if key else None
+        key_hash = digest_key(key)
+        app = await self._keyring.find_app_by_key(key_hash) if key else None
         if app is None:
             raise Unauthorized("send a valid X-API-Key", scheme="ApiKey")
         if client_id is None and self._require_client_id:
             raise Unauthorized("send X-Client-ID beside X-API-Key", scheme="ApiKey")
         if client_id is not None and not hmac.compare_digest(client_id, app.client_id.encode()):
             raise Unauthorized("X-Client-ID is not that of this X-API-Key", scheme="ApiKey")
+        self._credentials.note_used(key_hash)
         return app
 
     def middleware(self, app: ASGIApp) -> AbstractAuthenticationMiddleware:

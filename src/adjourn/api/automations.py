@@ -1,24 +1,31 @@
-"""Automations as they come in and go out, in both forms of CONTRACTS 1.7.
+"""Automations in both APIs, and in both forms of CONTRACTS 1.7: the routes, how they come in and go out.
 
 The new form has actions and a status; the older one a webhook_url, matching_rules and is_active. Both fill
-the same noun, and an answer has the fields of both. Pure.
+the same noun, and an answer has the fields of both.
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import msgspec
+from litestar import Controller, Response, delete, get, patch, post, put
+from litestar.params import FromPath
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from adjourn.api.bodies import ChangeAutomation
-from adjourn.api.inputs import read_json
-from adjourn.api.shapes import utc
+from adjourn.api.callers import Concerned, once
+from adjourn.api.idempotency import Keep
+from adjourn.api.inputs import page, read_json
+from adjourn.api.problems import Answer
+from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
+from adjourn.api.shapes import listing, utc
 from adjourn.check import check
 from adjourn.errors import Fault, InputError
 from adjourn.models import Action, Automation, AutomationStatus
+from adjourn.sending.automations import get as get_automation
 
-__all__ = ["automation_shape", "changed", "from_create", "read_change"]
+__all__ = ["Automations", "automation_shape", "changed", "from_create", "put_automation", "read_change"]
 
 Json = dict[str, Any]
 
@@ -36,6 +43,68 @@ class _PhraseConfig(Struct, frozen=True):
 
 # The fields of an action's config that mean something here; others are the partner's own.
 _CONFIGS: Mapping[str, type[Struct]] = {"webhook": _WebhookConfig, "phrase_match": _PhraseConfig}
+
+
+class Automations(Controller):
+    path = "/"
+
+    @get()
+    async def list_all(self, app: Concerned, request: AnyRequest) -> Response[bytes]:
+        limit, offset = page(request.query_params)
+        items = [automation_shape(each) for each in app.automations[offset : offset + limit]]
+        return answer(json_answer(listing(items, len(app.automations), (limit, offset))))
+
+    @post()
+    async def create(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
+        async def work(keep: Keep) -> Answer:
+            automation = from_create(
+                await request.body(),
+                request.headers.get("content-type", ""),
+                app_id=app.id,
+                automation_id=services.ids(),
+                now=datetime.now(UTC),
+            )
+            reply = json_answer(automation_shape(automation), 201)
+            await services.automations.create(automation, keep=lambda: keep(reply))
+            return reply
+
+        return answer(await once(services, request, work))
+
+    @get("/{automation_id:str}")
+    async def show(self, automation_id: FromPath[str], app: Concerned) -> Response[bytes]:
+        return answer(json_answer(automation_shape(get_automation(app, automation_id))))
+
+    @patch("/{automation_id:str}")
+    async def change(
+        self, automation_id: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
+        return await _change(services, request, app.id, automation_id)
+
+    @delete("/{automation_id:str}", status_code=204)
+    async def remove(self, automation_id: FromPath[str], app: Concerned, services: Wired) -> None:
+        await services.automations.delete(app.id, automation_id)
+
+
+@put("/{automation_id:str}")
+async def put_automation(
+    automation_id: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
+) -> Response[bytes]:
+    """As PATCH; the partner API has both."""
+    return await _change(services, request, app.id, automation_id)
+
+
+async def _change(
+    services: Services, request: AnyRequest, app_id: str, automation_id: str
+) -> Response[bytes]:
+    form = read_change(await request.body(), request.headers.get("content-type", ""))
+    now = datetime.now(UTC)
+    automation = await services.automations.change(
+        app_id, automation_id, lambda automation: changed(automation, form, now=now)
+    )
+    return answer(json_answer(automation_shape(automation)))
+
+
+# --- how they come in
 
 
 def from_create(
@@ -65,7 +134,7 @@ def read_change(body: bytes, content_type: str) -> ChangeAutomation:
 
 
 def changed(automation: Automation, form: ChangeAutomation, *, now: datetime) -> Automation:
-    """The automation with the fields given: absent ones stay, null clears."""
+    """The automation with the fields given: absent ones stay, null clears. The same if nothing changes."""
     given: Json = {
         name: value
         for name in ("name", "description", "trigger_type")
@@ -81,30 +150,8 @@ def changed(automation: Automation, form: ChangeAutomation, *, now: datetime) ->
         given["status"] = AutomationStatus(form.status)
     elif form.is_active is not UNSET:
         given["status"] = AutomationStatus.ACTIVE if form.is_active else AutomationStatus.INACTIVE
-    return msgspec.structs.replace(automation, **given, updated_at=now)
-
-
-def automation_shape(automation: Automation) -> Json:
-    """With the fields of both forms: resources.Automation."""
-    shape: Json = {
-        "id": automation.id,
-        "partner_app_id": automation.app_id,
-        "name": automation.name,
-        "description": automation.description,
-        "trigger_type": automation.trigger_type,
-        "actions": [_action_shape(each) for each in automation.actions],
-        "status": automation.status,
-        "webhook_url": automation.webhook_url,
-        "matching_rules": {"keywords": list(automation.keywords)},
-        "is_active": automation.status is AutomationStatus.ACTIVE,
-        "created_at": utc(automation.created_at),
-        "updated_at": utc(automation.updated_at),
-    }
-    return {name: value for name, value in shape.items() if value is not None}
-
-
-def _action_shape(action: Action) -> Json:
-    return {"type": action.type} | ({} if action.config is None else {"config": action.config})
+    after = msgspec.structs.replace(automation, **given)
+    return automation if after == automation else msgspec.structs.replace(after, updated_at=now)
 
 
 def _with_url(actions: tuple[Action, ...], url: str | None) -> tuple[Action, ...]:
@@ -179,3 +226,29 @@ def _own_urls(actions: object) -> Iterator[tuple[int, object]]:
             config = action.get("config")
             if isinstance(config, dict) and "url" in config:
                 yield index, config["url"]
+
+
+# --- how they go out
+
+
+def automation_shape(automation: Automation) -> Json:
+    """With the fields of both forms: resources.Automation."""
+    shape: Json = {
+        "id": automation.id,
+        "partner_app_id": automation.app_id,
+        "name": automation.name,
+        "description": automation.description,
+        "trigger_type": automation.trigger_type,
+        "actions": [_action_shape(each) for each in automation.actions],
+        "status": automation.status,
+        "webhook_url": automation.webhook_url,
+        "matching_rules": {"keywords": list(automation.keywords)},
+        "is_active": automation.status is AutomationStatus.ACTIVE,
+        "created_at": utc(automation.created_at),
+        "updated_at": utc(automation.updated_at),
+    }
+    return {name: value for name, value in shape.items() if value is not None}
+
+
+def _action_shape(action: Action) -> Json:
+    return {"type": action.type} | ({} if action.config is None else {"config": action.config})

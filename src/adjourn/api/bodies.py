@@ -32,6 +32,7 @@ _Id = Annotated[str, Meta(extra_json_schema={"format": "id"})]
 _Text = Annotated[str, Meta(min_length=1, max_length=255)]
 _Long = Annotated[str, Meta(max_length=4000)]
 _Reason = Annotated[str, Meta(max_length=500)]
+_Token = Annotated[str, Meta(min_length=1)]
 _Key = Annotated[str, Meta(min_length=1, max_length=500)]
 _DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
@@ -203,11 +204,11 @@ class RetryMany(Struct, frozen=True):
 class RotateCredential(Struct, frozen=True):
     """Any non-empty confirmation token will do. For the grace period, in hours, the one before works on."""
 
-    confirmation_token: _Text
+    confirmation_token: _Token
     reason: _Reason | None = None
     grace_period_hours: Annotated[float, Meta(ge=0, le=720)] = 24.0
 
 
 class RollBackCredential(Struct, frozen=True):
-    rollback_token: _Text
+    rollback_token: _Token
     reason: _Reason | None = None

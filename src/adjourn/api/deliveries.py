@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from adjourn.api.idempotency import Call, Keep
+from adjourn.api.callers import once
+from adjourn.api.idempotency import Keep
 from adjourn.api.inputs import choice, event_type, page
 from adjourn.api.problems import Answer
-from adjourn.api.services import AnyRequest, Services, json_answer, request_id
+from adjourn.api.services import AnyRequest, Services, json_answer
 from adjourn.api.shapes import attempt_shape, delivery_shape, listing, utc
 from adjourn.models import App, DeliveryState
 from adjourn.providers import Provider
@@ -20,7 +21,7 @@ async def list_deliveries(
 ) -> Answer:
     """A page of an app's deliveries, or of every app's where `app_id` is None. Raises InputError."""
     limit, offset = page(query)
-    found, total = await services.log.list_deliveries(
+    found, total = await services.store.log.list_deliveries(
         app_id,
         state=choice(query, "status", DeliveryState),
         event_type=event_type(query, providers),
@@ -33,28 +34,20 @@ async def list_deliveries(
 
 async def show_delivery(services: Services, app_id: str | None, delivery_id: str) -> Answer:
     """One with its attempts; of that app, or of any where it is None. Raises NotFound."""
-    delivery = await services.log.get_delivery(app_id, delivery_id)
-    attempts = await services.log.list_attempts(delivery.id)
+    delivery = await services.store.log.get_delivery(app_id, delivery_id)
+    attempts = await services.store.log.list_attempts(delivery.id)
     return json_answer({**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]})
 
 
-async def retry(services: Services, request: AnyRequest, caller: str, what: tuple[str, str]) -> Answer:
-    """Ask for one extra attempt of `what`, an app's id and a delivery's. Raises NotFound."""
+async def retry(services: Services, request: AnyRequest, app_id: str, delivery_id: str) -> Answer:
+    """Ask for one extra attempt. Raises NotFound."""
 
     async def work(keep: Keep) -> Answer:
-        app = await services.apps.get(what[0])
-        asked = await services.retries.ask(*what, keep=lambda asked: keep(_shown(asked, app)))
+        app = await services.apps.get(app_id)
+        asked = await services.retries.ask(app_id, delivery_id, keep=lambda asked: keep(_shown(asked, app)))
         return _shown(asked, app)
 
-    call = Call(
-        caller=caller,
-        method="POST",
-        path=request.scope["path"],
-        key=request.headers.get("idempotency-key"),
-        body=await request.body(),
-        request_id=request_id(request),
-    )
-    return await services.idempotency.run(call, work)
+    return await once(services, request, work)
 
 
 def _shown(asked: RetryAsked, app: App) -> Answer:

@@ -1,15 +1,14 @@
 """Why did X (not) get this? What became of a publication, app by app and user by user."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 
-from adjourn.api.shapes import delivery_shape, utc
-from adjourn.models import App, Delivery, DeliveryState, Outcome, Verdict
+from adjourn.api.shapes import Json, delivery_shape, utc
+from adjourn.models import App, Delivery, DeliveryState, Outcome, Publication, Verdict
 from adjourn.storage.base import Published
 
-__all__ = ["explanation"]
+__all__ = ["explanation", "narrowed", "not_considered"]
 
 _DECIDED = {
     Outcome.FILTERED: ("filtered", "the app's webhook filter left this event type out when it was published"),
@@ -27,7 +26,7 @@ _DECIDED = {
 _OPEN = {DeliveryState.PENDING, DeliveryState.FAILED}
 
 
-def explanation(published: Published) -> dict[str, Any]:
+def explanation(published: Published) -> Json:
     """A publication, and for each app that could have got it what happened and why."""
     publication = published.publication
     return {
@@ -43,7 +42,14 @@ def explanation(published: Published) -> dict[str, Any]:
     }
 
 
-def _considered(published: Published) -> Iterator[dict[str, Any]]:
+def narrowed(published: Published, app_id: str) -> Published:
+    """With what was decided for that app alone."""
+    verdicts = tuple(each for each in published.publication.verdicts if each.app_id == app_id)
+    publication = msgspec.structs.replace(published.publication, verdicts=verdicts)
+    return msgspec.structs.replace(published, publication=publication, others=())
+
+
+def _considered(published: Published) -> Iterator[Json]:
     for verdict in published.publication.verdicts:
         app = published.apps.get(verdict.app_id or "")
         if verdict.outcome is Outcome.SENT:
@@ -62,26 +68,37 @@ def _considered(published: Published) -> Iterator[dict[str, Any]]:
         yield {**_who(verdict, app), "outcome": outcome, "reason": reason, **more}
 
 
-def _not_considered(published: Published) -> Iterator[dict[str, Any]]:
-    """Apps that none of its users was connected to, or that its audience did not name."""
-    audience = published.publication.audience
-    if audience.partner_app_ids is not None:
-        return  # it was for those apps alone
-    reason = "none of the event's users was connected to this app when this was published"
-    users = audience.user_ids or ()
-    only = {"user_id": users[0]} if len(users) == 1 else {}
-    for app in published.others:
-        yield {
-            "partner_app_id": app.id,
-            "partner_app_name": app.name,
-            **only,
-            "outcome": "not_connected",
-            "reason": reason,
-        }
+def _not_considered(published: Published) -> Iterator[Json]:
+    """Apps that none of its users was connected to. What was for some apps was for those alone."""
+    if published.publication.audience.partner_app_ids is None:
+        for app in published.others:
+            yield not_considered(published.publication, app)
 
 
-def _who(verdict: Verdict, app: App | None) -> dict[str, Any]:
-    who: dict[str, Any] = {}
+def not_considered(publication: Publication, app: App) -> Json:
+    """The outcome for an app that nothing was decided about."""
+    users = publication.audience.user_ids or ()
+    return {
+        "partner_app_id": app.id,
+        "partner_app_name": app.name,
+        **({"user_id": users[0]} if len(users) == 1 else {}),
+        "outcome": "not_connected",
+        "reason": _why_not_considered(publication, app),
+    }
+
+
+def _why_not_considered(publication: Publication, app: App) -> str:
+    if app.provider != publication.provider:
+        return f"the event is {publication.provider}'s, the app {app.provider}'s"
+    if app.created_at > publication.at:
+        return "the app was made after this was published"
+    if publication.audience.partner_app_ids is not None:
+        return "it was published for other apps alone"
+    return "none of the event's users was connected to this app when this was published"
+
+
+def _who(verdict: Verdict, app: App | None) -> Json:
+    who: Json = {}
     if verdict.app_id is not None:
         who["partner_app_id"] = verdict.app_id
     if app is not None:

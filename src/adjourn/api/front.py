@@ -6,14 +6,14 @@ Publishing is the one path that has to be quick, so it does not go through the f
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from adjourn.api.auth import PlatformAuth
 from adjourn.api.limits import RateLimit
 from adjourn.api.problems import Answer, Problem, problem_answer
 from adjourn.ids import Uuid7
 
-__all__ = ["Front", "Incoming", "Route", "unescaped"]
+__all__ = ["Front", "Incoming", "Route", "canonical", "unescaped"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -119,6 +119,11 @@ class Front:
 def unescaped(parameter: str) -> str:
     """A path parameter as it was meant: a user's id may have a slash, which came as %2F."""
     return parameter.replace(_SLASH, "/")
+
+
+def canonical(path: str) -> str:
+    """A request's path in the one spelling that stands for all of its spellings, ASCII alone."""
+    return "/".join(quote(unescaped(segment), safe="") for segment in path.rstrip("/").split("/"))
 
 
 def _routable(scope: Scope) -> str:

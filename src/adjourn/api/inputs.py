@@ -1,18 +1,21 @@
 """Request bodies and queries: read strictly, checked whole, every fault named."""
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 from adjourn import wirejson
 from adjourn.api.problems import Problem
+from adjourn.api.services import AnyRequest
 from adjourn.check import check
 from adjourn.errors import Fault, InputError
 from adjourn.providers import Provider
 
-__all__ = ["choice", "event_type", "page", "read_body", "read_json"]
+__all__ = ["changes", "choice", "event_type", "moment", "page", "read_form", "read_json"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 E = TypeVar("E", bound=StrEnum)
@@ -30,12 +33,25 @@ def read_json(body: bytes, content_type: str) -> object:
     return wirejson.loads(body)
 
 
-def read_body(body: bytes, content_type: str, form: type[S]) -> S:
-    """A body of that form. Raises InputError with every fault."""
-    value = read_json(body, content_type)
+async def read_form(request: AnyRequest, form: type[S]) -> S:
+    """A request's body, of that form. Raises InputError with every fault."""
+    value = read_json(await request.body(), request.headers.get("content-type", ""))
     if faults := check(form, value):
         raise InputError("the body has faults", faults=faults)
     return msgspec.convert(value, form)
+
+
+def changes(form: msgspec.Struct) -> dict[str, Any]:
+    """The fields that a change gives: absent ones stay as they are, None clears."""
+    return {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
+
+
+def moment(text: str | None, *, path: str) -> datetime | None:
+    """An RFC 3339 date-time that was checked already, where one is given. Raises InputError."""
+    try:
+        return None if text is None else datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError("out of range", faults=[Fault(path, "is out of range")]) from None
 
 
 def page(query: Mapping[str, str]) -> tuple[int, int]:

@@ -1,86 +1,65 @@
-"""The partner admin API, /v1/partner/admin: CONTRACTS 1.7. `request.user` is the caller's App."""
+"""The partner admin API, /v1/partner/admin, as far as the platform API has nothing like it: CONTRACTS 1.7."""
 
 import msgspec
-from litestar import Controller, Response, delete, get, post, put
+from litestar import Controller, Response, get, post, put, route
 from litestar.params import FromPath
 
-from adjourn.api.bodies import FilterBody, SwitchWebhooks
+from adjourn.api.bodies import ChangeApp, SetAppStatus
+from adjourn.api.callers import Concerned, by_inactive
 from adjourn.api.deliveries import list_deliveries, retry, show_delivery
-from adjourn.api.filters import read_filter
-from adjourn.api.inputs import read_body
-from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
+from adjourn.api.inputs import changes, read_form
+from adjourn.api.problems import Problem
+from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.api.shapes import app_shape
-from adjourn.errors import Fault, InputError
-from adjourn.models import App, DisabledBy, Filter
+from adjourn.models import App, AppStatus
 from adjourn.providers import PROVIDERS
-from adjourn.storage.base import Backlog
 
-__all__ = ["WebhookDeliveries", "WebhookSettings"]
-
-
-def _app(request: AnyRequest) -> App:
-    app: App = request.user
-    return app
+__all__ = ["OwnApp", "WebhookDeliveries"]
 
 
-class WebhookSettings(Controller):
-    """The app itself, whether it gets webhooks, and which."""
+class OwnApp(Controller):
+    """The app whose key it is."""
 
-    path = "/"
+    path = "/app"
 
-    @get("/app")
-    async def show(self, request: AnyRequest) -> Response[bytes]:
-        return answer(json_answer(app_shape(_app(request))))
-
-    @put(["/webhook-status", "/app/webhook-status"])
-    async def switch(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = read_body(await request.body(), request.headers.get("content-type", ""), SwitchWebhooks)
-        app = _app(request)
-        if form.enabled and not app.webhook_enabled and form.pending_disposition is None:
-            reason = "is required when re-enabling: abandon or deliver, for what waits"
-            fault = Fault("$.pending_disposition", reason)
-            raise InputError("what becomes of the backlog?", faults=[fault])
-        if form.enabled:
-            app = await services.partners.enable(app.id, Backlog(form.pending_disposition or "deliver"))
-        else:
-            app = await services.partners.disable(app.id, DisabledBy.PARTNER)
+    @get()
+    async def show(self, app: Concerned) -> Response[bytes]:
         return answer(json_answer(app_shape(app)))
 
-    @put(["/webhook-filter", "/app/webhook-filter"])
-    async def filter(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = read_body(await request.body(), request.headers.get("content-type", ""), FilterBody)
-        wanted = read_filter(form, PROVIDERS[_app(request).provider])
-        return await self._set_filter(request, services, wanted)
-
-    @delete(["/webhook-filter", "/app/webhook-filter"], status_code=200)
-    async def unfilter(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        return await self._set_filter(request, services, None)
-
-    async def _set_filter(
-        self, request: AnyRequest, services: Services, wanted: Filter | None
-    ) -> Response[bytes]:
-        app = await services.partners.change_app(
-            _app(request).id, lambda app: msgspec.structs.replace(app, webhook_filter=wanted)
-        )
+    @route(http_method=["PUT", "PATCH"])
+    async def change(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
+        given = changes(await read_form(request, ChangeApp))
+        app = await services.partners.change_app(app.id, lambda app: msgspec.structs.replace(app, **given))
         return answer(json_answer(app_shape(app)))
+
+    @put("/status", opt=by_inactive)
+    async def set_status(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
+        status = AppStatus((await read_form(request, SetAppStatus)).status)
+        if status is AppStatus.SUSPENDED:
+            raise Problem(403, "only the platform suspends an app; make it inactive instead")
+
+        def change(app: App) -> App:
+            if app.status is AppStatus.SUSPENDED:
+                raise Problem(403, "the app is suspended: only the platform lifts that")
+            return msgspec.structs.replace(app, status=status)
+
+        return answer(json_answer(app_shape(await services.partners.change_app(app.id, change))))
 
 
 class WebhookDeliveries(Controller):
     path = "/webhook-deliveries"
 
     @get()
-    async def list_all(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        app = _app(request)
+    async def list_all(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
         providers = [PROVIDERS[app.provider]]
         return answer(await list_deliveries(services, request.query_params, app.id, providers))
 
     @get("/{delivery_id:str}")
-    async def show(self, delivery_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
-        return answer(await show_delivery(services, _app(request).id, delivery_id))
+    async def show(self, delivery_id: FromPath[str], app: Concerned, services: Wired) -> Response[bytes]:
+        return answer(await show_delivery(services, app.id, delivery_id))
 
     @post("/{delivery_id:str}/retry", status_code=200)
     async def retry(
-        self, delivery_id: FromPath[str], request: AnyRequest, services: Wired
+        self, delivery_id: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
     ) -> Response[bytes]:
-        app_id = _app(request).id
-        return answer(await retry(services, request, f"app:{app_id}", (app_id, delivery_id)))
+        return answer(await retry(services, request, app.id, delivery_id))

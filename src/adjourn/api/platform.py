@@ -1,40 +1,25 @@
 """The platform API, /v1/platform: for the meeting product itself."""
 
-from datetime import UTC, datetime
-
 import msgspec
-from litestar import Controller, Response, delete, get, patch, post, put
+from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath
-from msgspec import UNSET
 
-from adjourn.api.bodies import Connect, ConnectMany, ConnectOne, CreateApp, GivenCredentials, PatchApp
+from adjourn.api.bodies import CreateApp, GivenCredentials, PatchApp
+from adjourn.api.callers import once
 from adjourn.api.deliveries import list_deliveries, retry, show_delivery
-from adjourn.api.explain import explanation
+from adjourn.api.explain import explanation, narrowed, not_considered
 from adjourn.api.filters import read_filter
-from adjourn.api.idempotency import Call, Keep
-from adjourn.api.inputs import choice, event_type, page, read_body
+from adjourn.api.idempotency import Keep
+from adjourn.api.inputs import changes, choice, event_type, moment, page, read_form
 from adjourn.api.problems import Answer
-from adjourn.api.services import AnyRequest, Wired, answer, json_answer, request_id
-from adjourn.api.shapes import (
-    connection_shape,
-    event_type_shape,
-    listing,
-    platform_app_shape,
-    utc,
-)
+from adjourn.api.services import AnyRequest, Wired, answer, json_answer
+from adjourn.api.shapes import event_type_shape, listing, platform_app_shape, utc
 from adjourn.errors import Fault, InputError, NotFound
-from adjourn.models import (
-    App,
-    AppOptions,
-    AppStatus,
-    Connection,
-    ConnectionStatus,
-    SignatureProfile,
-)
+from adjourn.models import App, AppOptions, AppStatus, SignatureProfile
 from adjourn.providers import PROVIDERS
 from adjourn.sending.partners import Keys, NewApp
 
-__all__ = ["Apps", "Connections", "Deliveries", "EventTypes", "Events"]
+__all__ = ["Apps", "Deliveries", "EventTypes", "Events"]
 
 _OTHERS = 1000  # apps that an event's explanation names beside those it considered
 
@@ -68,21 +53,13 @@ def _new_app(form: CreateApp) -> NewApp:
         webhook_filter=None
         if form.webhook_filter is None
         else read_filter(form.webhook_filter, PROVIDERS[form.provider]),
-        created_at=None if form.created_at is None else _moment(form.created_at, path="$.created_at"),
+        created_at=moment(form.created_at, path="$.created_at"),
     )
-
-
-def _moment(text: str, *, path: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.upper()).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise InputError("out of range", faults=[Fault(path, "is out of range")]) from None
-    return moment
 
 
 def _patched(app: App, form: PatchApp) -> App:
     """The app with the fields given: absent ones stay, null clears."""
-    given = {name: value for name, value in msgspec.structs.asdict(form).items() if value is not UNSET}
+    given = changes(form)
     options = {name: given.pop(name) for name in AppOptions.__struct_fields__ if name in given}
     if "signature_profile" in options:
         options["signature_profile"] = SignatureProfile(options["signature_profile"])
@@ -91,54 +68,26 @@ def _patched(app: App, form: PatchApp) -> App:
     return msgspec.structs.replace(app, **given, options=msgspec.structs.replace(app.options, **options))
 
 
-def _connection(app_id: str, user_id: str, form: Connect | ConnectOne, now: datetime) -> Connection:
-    return Connection(
-        id=form.id or "",  # none given: the store keeps the one it has, or makes one
-        app_id=app_id,
-        user_id=user_id,
-        user_email=form.email,
-        oauth_scopes=tuple(form.oauth_scopes or ()),
-        status=ConnectionStatus.ACTIVE,
-        created_at=now,
-        updated_at=now,
-    )
-
-
-def _content_type(request: AnyRequest) -> str:
-    return request.headers.get("content-type", "")
-
-
 class Apps(Controller):
     path = "/apps"
 
     @post()
     async def create(self, request: AnyRequest, services: Wired) -> Response[bytes]:
-        body = await request.body()
-
         async def work(keep: Keep) -> Answer:
-            new = _new_app(read_body(body, _content_type(request), CreateApp))
+            new = _new_app(await read_form(request, CreateApp))
 
             def shown(app: App) -> Answer:
                 return json_answer({"app": platform_app_shape(app), "credentials": new.keys}, 201)
 
             return shown(await services.partners.create_app(new, keep=lambda app: keep(shown(app))))
 
-        call = Call(
-            caller="platform",
-            method="POST",
-            path=request.scope["path"],
-            key=request.headers.get("idempotency-key"),
-            body=body,
-            request_id=request_id(request),
-            secret=True,
-        )
-        return answer(await services.idempotency.run(call, work))
+        return answer(await once(services, request, work, secret=True))
 
     @get()
     async def list_apps(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         limit, offset = page(request.query_params)
         status = choice(request.query_params, "status", AppStatus)
-        apps, total = await services.directory.list_apps(status=status, limit=limit, offset=offset)
+        apps, total = await services.store.directory.list_apps(status=status, limit=limit, offset=offset)
         return answer(json_answer(listing([platform_app_shape(app) for app in apps], total, (limit, offset))))
 
     @get("/{app_id:str}")
@@ -147,61 +96,13 @@ class Apps(Controller):
 
     @patch("/{app_id:str}")
     async def change(self, app_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = read_body(await request.body(), _content_type(request), PatchApp)
+        form = await read_form(request, PatchApp)
         app = await services.partners.change_app(app_id, lambda app: _patched(app, form))
         return answer(json_answer(platform_app_shape(app)))
 
     @delete("/{app_id:str}", status_code=204)
     async def remove(self, app_id: FromPath[str], services: Wired) -> None:
         await services.partners.delete_app(app_id)
-
-
-class Connections(Controller):
-    path = "/apps/{app_id:str}/connections"
-
-    @get()
-    async def list_connections(
-        self, app_id: FromPath[str], request: AnyRequest, services: Wired
-    ) -> Response[bytes]:
-        await services.apps.get(app_id)
-        limit, offset = page(request.query_params)
-        found, total = await services.directory.list_connections(
-            app_id,
-            user_id=request.query_params.get("user_id"),
-            status=choice(request.query_params, "status", ConnectionStatus),
-            limit=limit,
-            offset=offset,
-        )
-        return answer(
-            json_answer(listing([connection_shape(each) for each in found], total, (limit, offset)))
-        )
-
-    @put()
-    async def connect_many(
-        self, app_id: FromPath[str], request: AnyRequest, services: Wired
-    ) -> Response[bytes]:
-        form = read_body(await request.body(), _content_type(request), ConnectMany)
-        now = datetime.now(UTC)
-        created = await services.partners.connect(
-            app_id, [_connection(app_id, each.user_id, each, now) for each in form.connections]
-        )
-        return answer(json_answer({"created": sum(created), "updated": len(created) - sum(created)}))
-
-    @put("/{user_id:str}")
-    async def connect(
-        self, app_id: FromPath[str], user_id: FromPath[str], request: AnyRequest, services: Wired
-    ) -> Response[bytes]:
-        form = read_body(await request.body(), _content_type(request), Connect)
-        connection = _connection(app_id, user_id, form, datetime.now(UTC))
-        (created,) = await services.partners.connect(app_id, [connection])
-        stored = await services.directory.find_connection(app_id, user_id)
-        if stored is None:
-            raise NotFound("connection", user_id)
-        return answer(json_answer(connection_shape(stored), 201 if created else 200))
-
-    @delete("/{user_id:str}", status_code=204)
-    async def disconnect(self, app_id: FromPath[str], user_id: FromPath[str], services: Wired) -> None:
-        await services.partners.disconnect(app_id, user_id)
 
 
 class Events(Controller):
@@ -213,7 +114,9 @@ class Events(Controller):
     async def list_events(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         limit, offset = page(request.query_params)
         wanted = event_type(request.query_params, PROVIDERS.values())
-        found, total = await services.log.list_publications(event_type=wanted, limit=limit, offset=offset)
+        found, total = await services.store.log.list_publications(
+            event_type=wanted, limit=limit, offset=offset
+        )
         items = [
             {
                 "id": each.id,
@@ -228,11 +131,18 @@ class Events(Controller):
         return answer(json_answer(listing(items, total, (limit, offset))))
 
     @get("/{key:str}")
-    async def show(self, key: FromPath[str], services: Wired) -> Response[bytes]:
-        published = await services.log.find_published(key, others=_OTHERS)
+    async def show(self, key: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
+        app_id = request.query_params.get("partner_app_id")
+        others = _OTHERS if app_id is None else 0
+        published = await services.store.log.find_published(key, others=others)
         if published is None:
             raise NotFound("event", key)
-        return answer(json_answer(explanation(published)))
+        if app_id is None:
+            return answer(json_answer(explanation(published)))
+        shape = explanation(narrowed(published, app_id))
+        if not shape["outcomes"]:
+            shape["outcomes"] = [not_considered(published.publication, await services.apps.get(app_id))]
+        return answer(json_answer(shape))
 
 
 class Deliveries(Controller):
@@ -253,8 +163,8 @@ class Deliveries(Controller):
     async def retry(
         self, delivery_id: FromPath[str], request: AnyRequest, services: Wired
     ) -> Response[bytes]:
-        delivery = await services.log.get_delivery(None, delivery_id)
-        return answer(await retry(services, request, "platform", (delivery.app_id, delivery_id)))
+        delivery = await services.store.log.get_delivery(None, delivery_id)
+        return answer(await retry(services, request, delivery.app_id, delivery_id))
 
 
 class EventTypes(Controller):

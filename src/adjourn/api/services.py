@@ -1,5 +1,6 @@
 """What the routes work with, and how each of them answers."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,26 +8,39 @@ import msgspec
 from litestar import Request, Response
 from litestar.di import NamedDependency
 
-from adjourn.api.idempotency import Idempotency
+from adjourn.api.idempotency import Idempotency, Keep
 from adjourn.api.problems import Answer, problem_answer
+from adjourn.ids import Uuid7
 from adjourn.sending.apps import AppCache
+from adjourn.sending.automations import Automations
+from adjourn.sending.credentials import Credentials
 from adjourn.sending.partners import Partners
+from adjourn.sending.replays import Replays
 from adjourn.sending.retries import Retries
-from adjourn.storage.base import Directory, Log
+from adjourn.storage.base import Store
 
-__all__ = ["AnyRequest", "Services", "Wired", "answer", "handle_error", "json_answer", "request_id"]
+__all__ = ["AnyRequest", "Services", "Wired", "Work", "answer", "handle_error", "json_answer", "request_id"]
 
 AnyRequest = Request[Any, Any, Any]
 
+Work = Callable[[Keep], Awaitable[Answer]]
+"""What a POST does once for each Idempotency-Key: it passes what `Keep` makes to the store."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Services:
-    directory: Directory
-    log: Log
+    """`auto_disable`: the rollout."""
+
+    store: Store
+    ids: Uuid7
     apps: AppCache
     partners: Partners
+    automations: Automations
+    credentials: Credentials
     retries: Retries
+    replays: Replays
     idempotency: Idempotency
+    auto_disable: bool
 
 
 Wired = NamedDependency[Services]

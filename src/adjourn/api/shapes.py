@@ -4,18 +4,22 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec import UNSET
+
 from adjourn.models import App, Attempt, Connection, Delivery
 from adjourn.providers import EventType, Provider
 from adjourn.providers.schema import event_schema, json_schema
 from adjourn.sending.fanout import FanOut
 
 __all__ = [
+    "Json",
     "accepted_shape",
     "app_shape",
     "attempt_shape",
     "connection_shape",
     "delivery_shape",
     "event_type_shape",
+    "given",
     "listing",
     "platform_app_shape",
     "utc",
@@ -29,17 +33,18 @@ def utc(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
-def _given(fields: Mapping[str, object]) -> Json:
+def given(fields: Mapping[str, object]) -> Json:
+    """The fields that have a value."""
     return {
         name: utc(value) if isinstance(value, datetime) else value
         for name, value in fields.items()
-        if value is not None
+        if value is not None and value is not UNSET
     }
 
 
 def app_shape(app: App) -> Json:
     """As its partner sees it."""
-    before = _given(
+    before = given(
         {
             "id": app.id,
             "name": app.name,
@@ -51,7 +56,7 @@ def app_shape(app: App) -> Json:
             "webhook_enabled": app.webhook_enabled,
         }
     )
-    after = _given(
+    after = given(
         {
             "status": app.status,
             "slug": app.slug,
@@ -88,7 +93,7 @@ def connection_shape(connection: Connection) -> Json:
 
 
 def delivery_shape(delivery: Delivery) -> Json:
-    return _given(
+    return given(
         {
             "id": delivery.id,
             "partner_app_id": delivery.app_id,
@@ -107,7 +112,7 @@ def delivery_shape(delivery: Delivery) -> Json:
 
 
 def attempt_shape(attempt: Attempt) -> Json:
-    return _given(
+    return given(
         {
             "attempt_no": attempt.no,
             "attempted_at": attempt.at,
@@ -121,7 +126,7 @@ def attempt_shape(attempt: Attempt) -> Json:
 
 
 def event_type_shape(provider: Provider, event_type: EventType, *, whole: bool) -> Json:
-    brief = _given(
+    brief = given(
         {
             "name": event_type.name,
             "provider": provider.name,
@@ -161,7 +166,7 @@ def accepted_shape(fan_out: FanOut) -> Json:
 
 def _envelopes(fan_out: FanOut) -> list[Json]:
     return [
-        _given(
+        given(
             {
                 "event_id": each.event.id,
                 "partner_app_id": each.app.id,

@@ -1,0 +1,156 @@
+"""An app's credentials, in both APIs: how old each is, what was done to them, rotated and put back."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from litestar import Controller, Response, get, post
+from litestar.params import FromPath
+
+from adjourn.api.bodies import RollBackCredential, RotateCredential
+from adjourn.api.callers import Concerned, once, who
+from adjourn.api.idempotency import Keep
+from adjourn.api.inputs import choice, page, read_form
+from adjourn.api.problems import Answer
+from adjourn.api.services import AnyRequest, Wired, answer, json_answer
+from adjourn.api.shapes import Json, given
+from adjourn.errors import Fault, InputError, NotFound
+from adjourn.sending.credentials import Rotated
+from adjourn.storage.base import Credential, CredentialAction, CredentialEvent, CredentialType
+
+__all__ = ["Credentials"]
+
+_ROTATE_SOON = 75  # days
+_ROTATE = 90  # days
+
+_ROTATED = {kind.replace("_", "-"): kind for kind in CredentialType}
+# What a webhook secret has signed is on its way: no way back, but another rotation.
+_PUT_BACK = {name: kind for name, kind in _ROTATED.items() if kind is not CredentialType.WEBHOOK_SECRET}
+
+
+class Credentials(Controller):
+    path = "/credentials"
+
+    @get()
+    async def show(self, app: Concerned, services: Wired) -> Response[bytes]:
+        now = datetime.now(UTC)
+        found = await services.store.keyring.list_credentials(app.id)
+        return answer(json_answer({each.type: _credential_shape(each, now) for each in found}))
+
+    @get("/history")
+    async def history(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
+        query = request.query_params
+        limit, offset = page(query)
+        found = await services.store.keyring.list_history(
+            app.id,
+            kind=choice(query, "credential_type", CredentialType),
+            action=choice(query, "action", CredentialAction),
+            limit=limit,
+            offset=offset,
+        )
+        pagination = {"limit": limit, "offset": offset, "count": len(found)}
+        return answer(
+            json_answer({"events": [_event_shape(each) for each in found], "pagination": pagination})
+        )
+
+    @post("/{name:str}/rotate", status_code=200)
+    async def rotate(
+        self, name: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
+        kind = _kind(name, _ROTATED)
+
+        async def work(keep: Keep) -> Answer:
+            form = await read_form(request, RotateCredential)
+            rotated = await services.credentials.rotate(
+                app.id,
+                kind,
+                grace=timedelta(hours=form.grace_period_hours),
+                who=who(request),
+                reason=form.reason,
+                keep=lambda rotated: keep(_shown(rotated)),
+            )
+            return _shown(rotated)
+
+        return answer(await once(services, request, work, secret=True))
+
+    @post("/{name:str}/rollback", status_code=200)
+    async def roll_back(
+        self, name: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
+    ) -> Response[bytes]:
+        kind = _kind(name, _PUT_BACK)
+
+        async def work(keep: Keep) -> Answer:
+            form = await read_form(request, RollBackCredential)
+            done = await services.credentials.roll_back(
+                app.id,
+                kind,
+                token=form.rollback_token,
+                who=who(request),
+                reason=form.reason,
+                answer=keep(_DONE),
+            )
+            if not done:
+                fault = Fault("$.rollback_token", "is not that of a rotation in its grace period")
+                raise InputError("nothing to roll back", faults=[fault])
+            return _DONE
+
+        return answer(await once(services, request, work))
+
+
+_DONE = Answer(204, b"")
+
+
+def _kind(name: str, kinds: Mapping[str, CredentialType]) -> CredentialType:
+    """Raises NotFound."""
+    if name not in kinds:
+        raise NotFound("credential", name)
+    return kinds[name]
+
+
+def _shown(rotated: Rotated) -> Answer:
+    token = rotated.rollback_token
+    shape = {
+        "credential_type": rotated.type,
+        "new_credential": rotated.secret.reveal(),
+        "grace_period_ends_at": rotated.grace_ends_at,
+        "rollback_token": None if token is None else token.reveal(),
+        "rollback_expires_at": None if token is None else rotated.grace_ends_at,
+    }
+    return json_answer(given(shape))
+
+
+def _credential_shape(credential: Credential, now: datetime) -> Json:
+    age = max((now - (credential.rotated_at or credential.created_at)).days, 0)
+    return given(
+        {
+            "credential_type": credential.type,
+            "status": "active" if credential.grace_ends_at is None else "transitioning",
+            "created_at": credential.created_at,
+            "last_rotated_at": credential.rotated_at,
+            "last_used_at": credential.used_at,
+            "age_days": age,
+            "recommended_action": _recommended(age),
+            "grace_period_ends_at": credential.grace_ends_at,
+        }
+    )
+
+
+def _recommended(age_days: int) -> str:
+    if age_days >= _ROTATE:
+        return "rotate_recommended"
+    return "rotate_soon" if age_days >= _ROTATE_SOON else "ok"
+
+
+def _event_shape(event: CredentialEvent) -> Json:
+    return given(
+        {
+            "id": event.id,
+            "partner_app_id": event.app_id,
+            "credential_type": event.type,
+            "action": event.action,
+            "initiated_by": event.who.kind,
+            "ip_address": event.who.ip_address,
+            "user_agent": event.who.user_agent,
+            "reason": event.reason,
+            "created_at": event.at,
+        }
+    )
