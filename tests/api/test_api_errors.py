@@ -13,6 +13,22 @@ PLATFORM = [
     ("GET", "/v1/platform/apps/x"),
     ("PATCH", "/v1/platform/apps/x"),
     ("DELETE", "/v1/platform/apps/x"),
+    ("GET", "/v1/platform/apps/x/webhook-status"),
+    ("PUT", "/v1/platform/apps/x/webhook-status"),
+    ("PUT", "/v1/platform/apps/x/webhook-filter"),
+    ("DELETE", "/v1/platform/apps/x/webhook-filter"),
+    ("GET", "/v1/platform/apps/x/credentials"),
+    ("GET", "/v1/platform/apps/x/credentials/history"),
+    ("POST", "/v1/platform/apps/x/credentials/api-key/rotate"),
+    ("POST", "/v1/platform/apps/x/credentials/client-secret/rollback"),
+    ("GET", "/v1/platform/apps/x/automations"),
+    ("POST", "/v1/platform/apps/x/automations"),
+    ("GET", "/v1/platform/apps/x/automations/y"),
+    ("DELETE", "/v1/platform/apps/x/automations/y"),
+    ("GET", "/v1/platform/apps/x/deliveries/retry"),
+    ("POST", "/v1/platform/apps/x/deliveries/retry"),
+    ("GET", "/v1/platform/apps/x/deliveries/retry/y"),
+    ("POST", "/v1/platform/apps/x/deliveries/retry/y/cancel"),
     ("GET", "/v1/platform/apps/x/connections"),
     ("PUT", "/v1/platform/apps/x/connections"),
     ("PUT", "/v1/platform/apps/x/connections/ana"),
@@ -29,18 +45,51 @@ PLATFORM = [
 ]
 PARTNER = [
     ("GET", "/v1/partner/admin/app"),
+    ("PUT", "/v1/partner/admin/app"),
+    ("PATCH", "/v1/partner/admin/app"),
+    ("PUT", "/v1/partner/admin/app/status"),
+    ("GET", "/v1/partner/admin/webhook-status"),
+    ("GET", "/v1/partner/admin/app/webhook-status"),
     ("PUT", "/v1/partner/admin/webhook-status"),
     ("PUT", "/v1/partner/admin/app/webhook-status"),
     ("PUT", "/v1/partner/admin/webhook-filter"),
+    ("PUT", "/v1/partner/admin/app/webhook-filter"),
     ("DELETE", "/v1/partner/admin/webhook-filter"),
+    ("DELETE", "/v1/partner/admin/app/webhook-filter"),
     ("GET", "/v1/partner/admin/webhook-deliveries"),
     ("GET", "/v1/partner/admin/webhook-deliveries/x"),
     ("POST", "/v1/partner/admin/webhook-deliveries/x/retry"),
+    ("POST", "/v1/partner/admin/webhook-deliveries/retry"),
+    ("GET", "/v1/partner/admin/webhook-deliveries/retry"),
+    ("GET", "/v1/partner/admin/webhook-deliveries/retry/x"),
+    ("POST", "/v1/partner/admin/webhook-deliveries/retry/x/cancel"),
+    *[
+        (method, f"/v1/partner/admin/{path}")
+        for path in ("automations", "automation", "workflows")
+        for method in ("GET", "POST")
+    ],
+    *[
+        (method, f"/v1/partner/admin/{path}/x")
+        for path in ("automations", "automation", "workflows")
+        for method in ("GET", "PUT", "PATCH", "DELETE")
+    ],
+    ("GET", "/v1/partner/admin/connections"),
+    ("GET", "/v1/partner/admin/connections/x"),
+    ("DELETE", "/v1/partner/admin/connections/x"),
+    ("GET", "/v1/partner/admin/credentials"),
+    ("GET", "/v1/partner/admin/credentials/history"),
+    ("POST", "/v1/partner/admin/credentials/api-key/rotate"),
+    ("POST", "/v1/partner/admin/credentials/webhook-secret/rotate"),
+    ("POST", "/v1/partner/admin/credentials/client-secret/rotate"),
+    ("POST", "/v1/partner/admin/credentials/api-key/rollback"),
+    ("POST", "/v1/partner/admin/credentials/client-secret/rollback"),
 ]
-WITH_BODY = [each for each in PLATFORM + PARTNER if each[0] in {"PUT", "PATCH"}] + [
-    ("POST", "/v1/platform/apps"),
-    ("POST", "/v1/platform/events"),
-    ("POST", "/v1/platform/events/batch"),
+_NO_BODY = ("/x/retry", "/cancel")
+_JSON = {"Content-Type": "application/json"}
+WITH_BODY = [
+    each
+    for each in PLATFORM + PARTNER
+    if each[0] in {"POST", "PUT", "PATCH"} and not each[1].endswith(_NO_BODY)
 ]
 
 
@@ -56,18 +105,18 @@ def check_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
 
 
 async def client_for(api: Api, path: str) -> Any:
-    return api.platform if "/platform/" in path else api.partner(await api.create_app())
+    """Of the API that the path is in; there is an app `x`."""
+    created = await api.create_app(id="x")
+    return api.platform if "/platform/" in path else api.partner(created)
 
 
-@pytest.mark.parametrize(("method", "path"), PLATFORM)
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic pk_test", "pk_test"])
-async def test_the_platform_api_needs_the_platform_key(
-    api: Api, method: str, path: str, authorization: str | None
-) -> None:
+async def test_the_platform_api_needs_the_platform_key(api: Api, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
-    answer = await api.client(headers).request(method, path)
-    check_problem(answer, 401, "unauthorized")
-    assert answer.headers["www-authenticate"] == "Bearer"
+    for method, path in PLATFORM:
+        answer = await api.client(headers).request(method, path)
+        check_problem(answer, 401, "unauthorized")
+        assert answer.headers["www-authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize(
@@ -93,8 +142,7 @@ async def test_no_spelling_of_a_path_gets_round_the_platform_key(api: Api, metho
     assert (await api.platform.get("/v1/platform/apps")).json()["total"] == 0
 
 
-@pytest.mark.parametrize(("method", "path"), PARTNER)
-async def test_the_partner_api_needs_a_valid_key(api: Api, method: str, path: str) -> None:
+async def test_the_partner_api_needs_a_valid_key(api: Api) -> None:
     keys = (await api.create_app())["credentials"]
     other = (await api.create_app())["credentials"]
     for headers in (
@@ -106,7 +154,8 @@ async def test_the_partner_api_needs_a_valid_key(api: Api, method: str, path: st
         {"X-API-Key": keys["api_key"], "X-Client-ID": ""},
         {"Authorization": "Bearer pk_test"},
     ):
-        check_problem(await api.client(headers).request(method, path), 401, "unauthorized")
+        for method, path in PARTNER:
+            check_problem(await api.client(headers).request(method, path), 401, "unauthorized")
 
 
 async def test_the_client_id_may_be_left_out(api: Api) -> None:
@@ -116,29 +165,30 @@ async def test_the_client_id_may_be_left_out(api: Api) -> None:
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[NaN]", b"[1e999]", b'"\\ud800"'])
-async def test_a_body_that_is_no_json_is_refused(api: Api, method: str, path: str, body: bytes) -> None:
+async def test_a_body_that_is_no_json_is_refused(api: Api, method: str, path: str) -> None:
     client = await client_for(api, path)
-    answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
-    check_problem(answer, 400, "invalid_request_body")
+    for body in (b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[NaN]", b"[1e999]", b'"\\ud800"'):
+        answer = await client.request(method, path, content=body, headers=_JSON)
+        check_problem(answer, 400, "invalid_request_body")
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-@pytest.mark.parametrize("body", ["[]", "null", '"text"', "1", "true", '{"surplus": 1}'])
-async def test_a_body_of_the_wrong_form_names_its_faults(api: Api, method: str, path: str, body: str) -> None:
+async def test_a_body_of_the_wrong_form_names_its_faults(api: Api, method: str, path: str) -> None:
     client = await client_for(api, path)
-    answer = await client.request(method, path, content=body, headers={"Content-Type": "application/json"})
-    problem = check_problem(answer, 400, "validation_error")
-    assert problem["faults"]
-    assert all(fault["path"].startswith("$") and fault["reason"] for fault in problem["faults"])
+    for body in ("[]", "null", '"text"', "1", "true", '{"surplus": 1}'):
+        answer = await client.request(method, path, content=body, headers=_JSON)
+        problem = check_problem(answer, 400, "validation_error")
+        assert problem["faults"]
+        assert all(fault["path"].startswith("$") and fault["reason"] for fault in problem["faults"])
 
 
 @pytest.mark.parametrize(("method", "path"), WITH_BODY)
-@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
-async def test_another_content_type_is_refused(api: Api, method: str, path: str, media_type: str) -> None:
+async def test_another_content_type_is_refused(api: Api, method: str, path: str) -> None:
     client = await client_for(api, path)
-    answer = await client.request(method, path, content=b"{}", headers={"Content-Type": media_type})
-    check_problem(answer, 415, "unsupported_media_type")
+    for media_type in ("text/plain", "application/x-www-form-urlencoded", "application/xml"):
+        headers = {"Content-Type": media_type}
+        answer = await client.request(method, path, content=b"{}", headers=headers)
+        check_problem(answer, 415, "unsupported_media_type")
 
 
 async def test_a_compressed_body_is_refused(api: Api) -> None:
@@ -183,7 +233,7 @@ async def test_another_method_is_told_which_are_allowed(
     ("method", "path"),
     [each for each in PLATFORM if "/x" in each[1]],
 )
-async def test_what_does_not_exist_is_not_found(api: Api, method: str, path: str) -> None:
+async def test_nothing_of_an_unknown_app_is_found(api: Api, method: str, path: str) -> None:
     body: dict[str, Any] = {"email": "a@b.example"} if path.endswith("/ana") else {}
     body = {"connections": []} if path.endswith("/connections") else body
     json_body = body if method in {"PUT", "PATCH"} else None
@@ -201,13 +251,23 @@ async def test_another_apps_delivery_is_not_found(api: Api) -> None:
     check_problem(await api.partner(other).post(f"{path}/retry"), 404, "not_found")
 
 
-@pytest.mark.parametrize(
-    "query", ["limit=0", "limit=101", "limit=-1", "limit=x", "limit=1.5", "limit=", "offset=-1", "offset=x"]
-)
-@pytest.mark.parametrize("path", ["/v1/platform/apps", "/v1/platform/deliveries", "/v1/platform/events"])
-async def test_a_page_out_of_bounds_names_the_parameter(api: Api, path: str, query: str) -> None:
-    problem = check_problem(await api.platform.get(f"{path}?{query}"), 400, "validation_error")
-    assert problem["faults"][0]["path"] == "?" + query.split("=")[0]
+async def test_a_page_out_of_bounds_names_the_parameter(api: Api) -> None:
+    partner = api.partner(await api.create_app(id="x"))
+    bounds = "limit=0 limit=101 limit=-1 limit=x limit=1.5 limit= offset=-1 offset=x"
+    for client, path in (
+        (api.platform, "/v1/platform/apps"),
+        (api.platform, "/v1/platform/deliveries"),
+        (api.platform, "/v1/platform/events"),
+        (api.platform, "/v1/platform/apps/x/connections"),
+        (partner, "/v1/partner/admin/webhook-deliveries"),
+        (partner, "/v1/partner/admin/webhook-deliveries/retry"),
+        (partner, "/v1/partner/admin/automations"),
+        (partner, "/v1/partner/admin/connections"),
+        (partner, "/v1/partner/admin/credentials/history"),
+    ):
+        for query in bounds.split():
+            problem = check_problem(await client.get(f"{path}?{query}"), 400, "validation_error")
+            assert problem["faults"][0]["path"] == "?" + query.split("=")[0]
 
 
 async def test_an_unknown_status_names_those_there_are(api: Api) -> None:

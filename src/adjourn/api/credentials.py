@@ -1,10 +1,8 @@
 """An app's credentials, in both APIs: how old each is, what was done to them, rotated and put back."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from litestar import Controller, Response, get, post
-from litestar.params import FromPath
 
 from adjourn.api.bodies import RollBackCredential, RotateCredential
 from adjourn.api.callers import Concerned, once, who
@@ -13,7 +11,7 @@ from adjourn.api.inputs import choice, page, read_form
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.api.shapes import Json, given
-from adjourn.errors import Fault, InputError, NotFound
+from adjourn.errors import Fault, InputError
 from adjourn.sending.credentials import Rotated
 from adjourn.storage.base import Credential, CredentialAction, CredentialEvent, CredentialType
 
@@ -24,7 +22,7 @@ _ROTATE = 90  # days
 
 _ROTATED = {kind.replace("_", "-"): kind for kind in CredentialType}
 # What a webhook secret has signed is on its way: no way back, but another rotation.
-_PUT_BACK = {name: kind for name, kind in _ROTATED.items() if kind is not CredentialType.WEBHOOK_SECRET}
+_PUT_BACK = _ROTATED.keys() - {"webhook-secret"}
 
 
 class Credentials(Controller):
@@ -52,17 +50,13 @@ class Credentials(Controller):
             json_answer({"events": [_event_shape(each) for each in found], "pagination": pagination})
         )
 
-    @post("/{name:str}/rotate", status_code=200)
-    async def rotate(
-        self, name: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
-    ) -> Response[bytes]:
-        kind = _kind(name, _ROTATED)
-
+    @post([f"/{name}/rotate" for name in _ROTATED], status_code=200)
+    async def rotate(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
         async def work(keep: Keep) -> Answer:
             form = await read_form(request, RotateCredential)
             rotated = await services.credentials.rotate(
                 app.id,
-                kind,
+                _kind(request),
                 grace=timedelta(hours=form.grace_period_hours),
                 who=who(request),
                 reason=form.reason,
@@ -72,17 +66,13 @@ class Credentials(Controller):
 
         return answer(await once(services, request, work, secret=True))
 
-    @post("/{name:str}/rollback", status_code=200)
-    async def roll_back(
-        self, name: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
-    ) -> Response[bytes]:
-        kind = _kind(name, _PUT_BACK)
-
+    @post([f"/{name}/rollback" for name in _PUT_BACK], status_code=200)
+    async def roll_back(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
         async def work(keep: Keep) -> Answer:
             form = await read_form(request, RollBackCredential)
             done = await services.credentials.roll_back(
                 app.id,
-                kind,
+                _kind(request),
                 token=form.rollback_token,
                 who=who(request),
                 reason=form.reason,
@@ -99,11 +89,9 @@ class Credentials(Controller):
 _DONE = Answer(204, b"")
 
 
-def _kind(name: str, kinds: Mapping[str, CredentialType]) -> CredentialType:
-    """Raises NotFound."""
-    if name not in kinds:
-        raise NotFound("credential", name)
-    return kinds[name]
+def _kind(request: AnyRequest) -> CredentialType:
+    """By the last part but one of its path."""
+    return _ROTATED[request.scope["path"].rstrip("/").split("/")[-2]]
 
 
 def _shown(rotated: Rotated) -> Answer:
