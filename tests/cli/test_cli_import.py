@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.cli.harness import Cli
 
-from adjourn.cli.client import Failure
+from adjourn.cli.failure import Failure
 from adjourn.cli.import_file import chunks, read_entries
 
 KEYS = {"client_id": "cid", "api_key": "ak", "client_secret": "cs", "webhook_secret": "whsec_c2VjcmV0"}

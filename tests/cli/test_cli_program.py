@@ -15,8 +15,7 @@ from cryptography.fernet import Fernet
 from tests.cli.harness import KEY, WITHIN, Cli, free_listener
 
 from adjourn import __version__
-from adjourn.cli.client import Api, Exit, Failure
-from adjourn.config import Secret
+from adjourn.client import Platform
 
 _PROGRAM = (sys.executable, "-c", "import sys; from adjourn.cli import main; sys.exit(main())")
 
@@ -62,9 +61,10 @@ class TestConnection:
         assert cli("apps", "list", "--url", server).code == 0
 
     def test_json_is_the_apis_own(self, cli: Cli, server: str) -> None:
-        with Api(server, Secret(KEY)) as api:
-            body = api.get("event-types", "meeting.completed").body
-        assert cli("types", "show", "meeting.completed", "--json").out.encode() == body + b"\n"
+        bodies: list[bytes] = []
+        with Platform(key=KEY, base_url=server, on_answer=bodies.append) as platform:
+            platform.get_event_type("meeting.completed")
+        assert cli("types", "show", "meeting.completed", "--json").out.encode() == bodies[0] + b"\n"
 
     def test_a_proxy_of_the_environment_is_not_used(
         self, cli: Cli, server: str, monkeypatch: pytest.MonkeyPatch
@@ -124,17 +124,13 @@ class TestConnection:
         assert (ran.code, ran.out) == (code, "")
         assert ran.err.startswith("error: ")
 
-    def test_a_refusal_keeps_what_the_api_said(self) -> None:
+    def test_a_refusal_keeps_what_the_api_said(self, cli: Cli) -> None:
         body = '{"code":"conflict","error":"e","message":"taken","request_id":"r1"}'
-        with (
-            answering(http(409, body)) as url,
-            Api(url, Secret("pk")) as api,
-            pytest.raises(Failure) as caught,
-        ):
-            api.get("apps")
-        failure = caught.value
-        assert (failure.exit_code, failure.status, failure.request_id) == (Exit.REFUSED, 409, "r1")
-        assert (str(failure), failure.json) == ("taken", body.encode())
+        argv = ("apps", "list", "--platform-key", "pk")
+        with answering(http(409, body)) as url:
+            assert cli(*argv, "--url", url) == (1, "", "error: taken\n  request_id r1\n")
+        with answering(http(409, body)) as url:
+            assert cli(*argv, "--url", url, "--json") == (1, "", body + "\n")
 
 
 class TestHelp:

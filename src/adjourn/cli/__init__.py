@@ -18,7 +18,7 @@ except ModuleNotFoundError as exc:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command, `argv` without the program's name, and return its exit code (cli/client.py, Exit)."""
+    """Run one command, `argv` without the program's name, and return its exit code (cli/failure.py, Exit)."""
     if _NOT_INSTALLED is not None:
         sys.stderr.write(f"the command needs pip install 'adjourn[server]' ({_NOT_INSTALLED} is missing)\n")
         return 2

@@ -1,21 +1,19 @@
 """`adjourn apps`: the partner apps."""
 
-import sys
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from adjourn.cli.client import Exit, Failure
+from adjourn.cli.failure import Exit
 from adjourn.cli.screen import Column, Screen, moment
-from adjourn.cli.session import Limit, Offset, Session, command, group
-from adjourn.models import AppStatus, SignatureProfile
+from adjourn.cli.session import AppId, Limit, Offset, Session, Yes, command, given_changes, group
+from adjourn.client.values import AppStatus, SignatureProfile
+from adjourn.resources import App, CreatedApp, Page, PlatformApp, WebhookFilter
 
-__all__ = ["apps"]
+__all__ = ["apps", "filter_text", "show_app"]
 
 apps = group("Partner apps: make, look at, change and delete them.")
 
-_AppId = Annotated[str, typer.Argument(metavar="APP_ID", show_default=False)]
 _WebhookUrl = Annotated[str | None, typer.Option(help="Where its webhooks are sent to.")]
 _Profile = Annotated[SignatureProfile | None, typer.Option(help="How X-Contio-Signature is made.")]
 
@@ -37,27 +35,26 @@ def create(
     id_: Annotated[str | None, typer.Option("--id", help="An id of your own.")] = None,
 ) -> None:
     """Make an app and show its credentials, this once."""
-    form = {
-        "name": name,
-        "company_name": company,
-        "primary_contact_email": email,
-        "webhook_url": webhook_url,
-        "description": description,
-        "slug": slug,
-        "signature_profile": signature_profile,
-        "id": id_,
-    }
-    reply = session.api.post("apps", body={name: value for name, value in form.items() if value is not None})
-    session.show(reply, lambda made: _show_made(session.screen, made))
+    made = session.api.create_app(
+        name=name,
+        company_name=company,
+        primary_contact_email=email,
+        webhook_url=webhook_url,
+        description=description,
+        slug=slug,
+        signature_profile=signature_profile,
+        id=id_,
+    )
+    session.show(made, lambda made: _show_made(session.screen, made))
 
 
-def _show_made(screen: Screen, made: Mapping[str, Any]) -> None:
-    app = made["app"]
-    screen.line(f"made the app {app['name']}")
-    screen.fields([("id", app["id"]), ("webhook_url", app.get("webhook_url"))], indent=2)
+def _show_made(screen: Screen, made: CreatedApp) -> None:
+    app = made.app
+    screen.line(f"made the app {app.name}")
+    screen.fields([("id", app.id), ("webhook_url", app.webhook_url)], indent=2)
     screen.line("its credentials, shown this once; give them to the partner:")
-    screen.fields([(name, made["credentials"][name]) for name in _CREDENTIALS], indent=2)
-    screen.line(f"next, connect a user: adjourn connect {app['id']} USER_ID EMAIL", style="dim")
+    screen.fields([(name, getattr(made.credentials, name)) for name in _CREDENTIALS], indent=2)
+    screen.line(f"next, connect a user: adjourn connect {app.id} USER_ID EMAIL", style="dim")
 
 
 @command(apps, "list")
@@ -65,14 +62,13 @@ def list_apps(
     session: Session, *, status: AppStatus | None = None, limit: Limit = 50, offset: Offset = 0
 ) -> None:
     """List apps, the oldest first."""
-    reply = session.api.get("apps", status=status, limit=limit, offset=offset)
-    session.show(reply, lambda page: _show_list(session.screen, page))
+    page = session.api.get_apps(status=status, limit=limit, offset=offset)
+    session.show(page, lambda page: _show_list(session.screen, page))
 
 
-def _show_list(screen: Screen, page: Mapping[str, Any]) -> None:
-    items = page["items"]
-    if not items:
-        none = "no apps here" if page["total"] or page["offset"] else "no apps yet"
+def _show_list(screen: Screen, page: Page[PlatformApp]) -> None:
+    if not page.items:
+        none = "no apps here" if page.total or page.offset else "no apps yet"
         screen.line(f"{none}; make one: adjourn apps create NAME --company COMPANY --email EMAIL")
         return
     columns = [
@@ -84,47 +80,38 @@ def _show_list(screen: Screen, page: Mapping[str, Any]) -> None:
         Column("Created (UTC)", spare=True),
     ]
     rows = [
-        (
-            app["id"],
-            app["name"],
-            _status(app),
-            app.get("webhook_url"),
-            app["company_name"],
-            moment(app["created_at"]),
-        )
-        for app in items
+        (app.id, app.name, _status(app), app.webhook_url, app.company_name, moment(app.created_at))
+        for app in page.items
     ]
     screen.table(columns, rows)
-    screen.more(page, len(items))
+    screen.more(page, len(page.items))
 
 
-def _status(app: Mapping[str, Any]) -> str:
-    return str(app["status"]) if app["webhook_enabled"] else f"{app['status']}, webhooks off"
+def _status(app: App) -> str:
+    return app.status if app.webhook_enabled else f"{app.status}, webhooks off"
 
 
 @command(apps, "show")
-def show(session: Session, app_id: _AppId) -> None:
+def show(session: Session, app_id: AppId) -> None:
     """Show one app."""
-    session.show(session.api.get("apps", app_id), lambda app: _show_app(session.screen, app))
+    session.show(session.api.get_app(app_id), lambda app: show_app(session.screen, app))
 
 
-def _show_app(screen: Screen, app: Mapping[str, Any]) -> None:
-    """Every field, in the API's order."""
-    screen.fields(
-        (name, _filter_text(value) if name == "webhook_filter" else value) for name, value in app.items()
-    )
+def show_app(screen: Screen, app: App) -> None:
+    """Every field."""
+    screen.record(app, webhook_filter=filter_text(app.webhook_filter))
 
 
-def _filter_text(webhook_filter: Mapping[str, Any] | None) -> str:
+def filter_text(webhook_filter: WebhookFilter | None) -> str:
     if webhook_filter is None:
         return "none: every event type"
-    return f"{webhook_filter['type']} {', '.join(webhook_filter['events'])}"
+    return f"{webhook_filter.type} {', '.join(webhook_filter.events)}"
 
 
 @command(apps, "set")
 def change(
     session: Session,
-    app_id: _AppId,
+    app_id: AppId,
     *,
     name: str | None = None,
     company: Annotated[str | None, typer.Option(help="The partner's company.")] = None,
@@ -157,50 +144,34 @@ def change(
 
     An empty text takes a webhook URL, description or slug away: --webhook-url "".
     """
-    form = {
-        "name": name,
-        "company_name": company,
-        "primary_contact_email": email,
-        "webhook_url": webhook_url,
-        "description": description,
-        "slug": slug,
-        "status": status,
-        "signature_profile": signature_profile,
-        "auto_disable": auto_disable,
-        "ordered": ordered,
-        "legacy_event_names": legacy_event_names,
-    }
-    given = {
-        field: None if value == "" and field in _CLEARABLE else value
-        for field, value in form.items()
-        if value is not None
-    }
-    if not given:
-        raise Failure(Exit.WRONG, "nothing to change: `adjourn apps set --help` lists what there is")
-    reply = session.api.patch("apps", app_id, body=given)
-    session.show(reply, lambda app: _show_app(session.screen, app))
+    changes = given_changes(
+        _CLEARABLE,
+        name=name,
+        company_name=company,
+        primary_contact_email=email,
+        webhook_url=webhook_url,
+        description=description,
+        slug=slug,
+        status=status,
+        signature_profile=signature_profile,
+        auto_disable=auto_disable,
+        ordered=ordered,
+        legacy_event_names=legacy_event_names,
+    )
+    session.show(session.api.update_app(app_id, **changes), lambda app: show_app(session.screen, app))
 
 
 @command(apps, "delete")
-def delete(
-    session: Session,
-    app_id: _AppId,
-    *,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)] = False,
-) -> Exit | None:
+def delete(session: Session, app_id: AppId, *, yes: Yes = False) -> Exit | None:
     """Delete an app with its connections; what it has not been sent yet, it never will be."""
-    if not yes and not _agreed(session, app_id):
+
+    def details() -> str:
+        app = session.api.get_app(app_id)
+        return f"{app.name} of {app.company_name} ({app_id})"
+
+    if not yes and not session.agreed("deletes an app", details):
         session.screen.note("nothing was deleted")
         return Exit.REFUSED
-    session.api.delete("apps", app_id)
-    if not session.as_json:
-        session.screen.line(f"deleted the app {app_id}")
+    session.api.delete_app(app_id)
+    session.show_done(f"deleted the app {app_id}")
     return None
-
-
-def _agreed(session: Session, app_id: str) -> bool:
-    if not sys.stdin.isatty():
-        raise Failure(Exit.WRONG, "this deletes an app, and there is no terminal to ask at: give --yes")
-    app = session.api.get("apps", app_id).value
-    session.screen.note(f"{app['name']} of {app['company_name']} ({app_id})")
-    return typer.confirm("Delete it?", err=True)

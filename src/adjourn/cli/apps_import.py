@@ -9,18 +9,19 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 import typer
-from rich.progress import Progress
 
-from adjourn.cli.client import Api, Exit, Failure
+from adjourn.cli.failure import Exit, Failure, failure_of
 from adjourn.cli.import_file import Entry, chunks, read_entries
 from adjourn.cli.reading import read_file
 from adjourn.cli.screen import Screen
 from adjourn.cli.session import Session, command
-from adjourn.errors import Fault
+from adjourn.client import Platform
+from adjourn.errors import AdjournError, Fault
+from adjourn.resources import CreatedApp
 
 __all__ = ["register"]
 
@@ -118,7 +119,7 @@ def import_apps(
 
 
 class _Importer:
-    def __init__(self, api: Api, keep: _Keep, *, existing_connections: bool) -> None:
+    def __init__(self, api: Platform, keep: _Keep, *, existing_connections: bool) -> None:
         self._api = api
         self._keep = keep
         self._existing_connections = existing_connections
@@ -127,31 +128,32 @@ class _Importer:
         """Make one app and its connections. What the server refuses is in the result."""
         own_id = entry.app.get("id")
         try:
-            app = self._api.post("apps", body=entry.app).value
-        except Failure as failure:
+            made = self._api.import_app(entry.app)
+        except AdjournError as exc:
+            failure = failure_of(exc)
             result = _Result(entry=entry.place, result="failed", id=own_id, failure=failure)
             if not _is_there(failure):
                 return result
             result = msgspec.structs.replace(result, result="existing")
             wanted = self._existing_connections and isinstance(own_id, str)
             return self._connect(entry, result) if wanted else result
-        self._keep_credentials(entry, app)
-        return self._connect(entry, _Result(entry=entry.place, result="created", id=app["app"]["id"]))
+        self._keep_credentials(entry, made)
+        return self._connect(entry, _Result(entry=entry.place, result="created", id=made.app.id))
 
-    def _keep_credentials(self, entry: Entry, made: dict[str, Any]) -> None:
-        credentials = {name: made["credentials"][name] for name in sorted(entry.missing_credentials)}
+    def _keep_credentials(self, entry: Entry, made: CreatedApp) -> None:
+        credentials = {name: getattr(made.credentials, name) for name in sorted(entry.missing_credentials)}
         if credentials:
-            app = made["app"]
-            line = {"entry": entry.place, "id": app["id"], "name": app["name"], "credentials": credentials}
+            app = made.app
+            line = {"entry": entry.place, "id": app.id, "name": app.name, "credentials": credentials}
             self._keep(msgspec.json.encode(line))
 
     def _connect(self, entry: Entry, result: _Result) -> _Result:
         sent = 0
         for first, chunk in chunks(entry.connections):
             try:
-                self._api.put("apps", str(result.id), "connections", body={"connections": chunk})
-            except Failure as failure:
-                failure = _half_done(_of_whole_list(failure, first))
+                self._api.connect_many(str(result.id), chunk)
+            except AdjournError as exc:
+                failure = _half_done(_of_whole_list(failure_of(exc), first))
                 return msgspec.structs.replace(result, result="failed", connections=sent, failure=failure)
             sent += len(chunk)
         return msgspec.structs.replace(result, connections=sent)
@@ -226,7 +228,7 @@ def _keeping(session: Session, credentials_out: str | None) -> Iterator[_Keep]:
 
 
 def _with_progress(screen: Screen, entries: list[Entry], importer: _Importer) -> Iterator[_Result]:
-    with Progress(console=screen.err, transient=True, disable=not screen.err.is_terminal) as progress:
+    with screen.progress() as progress:
         for entry in progress.track(entries, description="importing"):
             yield importer.run(entry)
 

@@ -1,19 +1,18 @@
 """`adjourn connect`, `adjourn disconnect`, `adjourn connections`: which users an app gets events of."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from adjourn.cli.screen import Column, Screen, moment
-from adjourn.cli.session import Limit, Offset, Session, command, group
-from adjourn.models import ConnectionStatus
+from adjourn.cli.session import AppId, Limit, Offset, Session, command, group
+from adjourn.client.values import ConnectionStatus
+from adjourn.resources import Connection, Page
 
 __all__ = ["connections", "register"]
 
 connections = group("Connections: which users an app gets events of.")
 
-_AppId = Annotated[str, typer.Argument(metavar="APP_ID", show_default=False)]
 _UserId = Annotated[str, typer.Argument(metavar="USER_ID", show_default=False)]
 
 
@@ -25,31 +24,31 @@ def register(root: typer.Typer) -> None:
 
 def connect(
     session: Session,
-    app_id: _AppId,
+    app_id: AppId,
     user_id: _UserId,
     email: Annotated[str, typer.Argument(metavar="EMAIL", show_default=False)],
     *,
     id_: Annotated[str | None, typer.Option("--id", help="An id of your own for the connection.")] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="An OAuth scope that it has; repeat for more.", show_default=False),
+    ] = None,
 ) -> None:
     """Connect a user to an app, or change the connection there is."""
-    body = {"email": email} if id_ is None else {"email": email, "id": id_}
-    reply = session.api.put("apps", app_id, "connections", user_id, body=body)
-    session.show(reply, lambda connection: session.screen.fields(connection.items()))
+    made = session.api.connect(app_id, user_id, email=email, id=id_, oauth_scopes=scope or None)
+    session.show(made, session.screen.record)
 
 
-def disconnect(session: Session, app_id: _AppId, user_id: _UserId) -> None:
+def disconnect(session: Session, app_id: AppId, user_id: _UserId) -> None:
     """End a connection; its app is told with user.connection.revoked."""
-    session.api.delete("apps", app_id, "connections", user_id)
-    if not session.as_json:
-        session.screen.line(
-            f"{user_id} is no longer connected; user.connection.revoked is on its way to the app"
-        )
+    session.api.disconnect(app_id, user_id)
+    session.show_done(f"{user_id} is no longer connected; user.connection.revoked is on its way to the app")
 
 
 @command(connections, "list")
 def list_connections(
     session: Session,
-    app_id: _AppId,
+    app_id: AppId,
     *,
     user: Annotated[str | None, typer.Option(help="Only this user's.", metavar="USER_ID")] = None,
     status: ConnectionStatus | None = None,
@@ -57,15 +56,12 @@ def list_connections(
     offset: Offset = 0,
 ) -> None:
     """List an app's connections, the oldest first."""
-    reply = session.api.get(
-        "apps", app_id, "connections", user_id=user, status=status, limit=limit, offset=offset
-    )
-    session.show(reply, lambda page: _show_list(session.screen, page, app_id))
+    page = session.api.get_connections(app_id, user_id=user, status=status, limit=limit, offset=offset)
+    session.show(page, lambda page: _show_list(session.screen, page, app_id))
 
 
-def _show_list(screen: Screen, page: Mapping[str, Any], app_id: str) -> None:
-    items = page["items"]
-    if not items:
+def _show_list(screen: Screen, page: Page[Connection], app_id: str) -> None:
+    if not page.items:
         screen.line(f"no connections here; make one: adjourn connect {app_id} USER_ID EMAIL")
         return
     columns = [
@@ -76,8 +72,7 @@ def _show_list(screen: Screen, page: Mapping[str, Any], app_id: str) -> None:
         Column("Since (UTC)", spare=True),
     ]
     rows = [
-        (each["user_id"], each["user_email"], each["status"], each["id"], moment(each["created_at"]))
-        for each in items
+        (each.user_id, each.user_email, each.status, each.id, moment(each.created_at)) for each in page.items
     ]
     screen.table(columns, rows)
-    screen.more(page, len(items))
+    screen.more(page, len(page.items))

@@ -1,13 +1,17 @@
-"""`adjourn deliveries`: every app's deliveries, their attempts, and one attempt more."""
+"""`adjourn deliveries`: every app's deliveries, their attempts, and one attempt more of one or of many."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from datetime import UTC, datetime
+from typing import Annotated
 
 import typer
 
+from adjourn.cli.failure import Exit, Failure
+from adjourn.cli.replays import show_replay, wait_for
 from adjourn.cli.screen import Column, Screen, moment
-from adjourn.cli.session import Limit, Offset, Session, command, group
-from adjourn.models import DeliveryState
+from adjourn.cli.session import Limit, Offset, Session, Wait, command, group
+from adjourn.cli.times import read_time
+from adjourn.client.values import DeliveryStatus
+from adjourn.resources import Deliveries, Delivery, DeliveryWithAttempts, RetryScheduled
 
 __all__ = ["deliveries"]
 
@@ -15,30 +19,27 @@ deliveries = group("Deliveries: look at attempts, ask for one more.")
 
 _LONGEST_RESPONSE = 300  # characters of an endpoint's answer that a table shows
 
-Json = Mapping[str, Any]
-_DeliveryId = Annotated[str, typer.Argument(metavar="DELIVERY_ID", show_default=False)]
+_App = Annotated[str | None, typer.Option("--app", metavar="APP_ID", help="Only this app's.")]
+_Type = Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only of this type.")]
 
 
 @command(deliveries, "list")
 def list_deliveries(
     session: Session,
     *,
-    app: Annotated[str | None, typer.Option(metavar="APP_ID", help="Only this app's.")] = None,
-    status: DeliveryState | None = None,
-    type_: Annotated[str | None, typer.Option("--type", metavar="TYPE", help="Only of this type.")] = None,
+    app: _App = None,
+    status: DeliveryStatus | None = None,
+    type_: _Type = None,
     limit: Limit = 50,
     offset: Offset = 0,
 ) -> None:
     """List deliveries, the newest first."""
-    reply = session.api.get(
-        "deliveries", app_id=app, status=status, event_type=type_, limit=limit, offset=offset
-    )
-    session.show(reply, lambda page: _show_list(session.screen, page))
+    page = session.api.get_deliveries(app_id=app, status=status, event_type=type_, limit=limit, offset=offset)
+    session.show(page, lambda page: _show_list(session.screen, page))
 
 
-def _show_list(screen: Screen, page: Json) -> None:
-    items = page["deliveries"]
-    if not items:
+def _show_list(screen: Screen, page: Deliveries) -> None:
+    if not page.deliveries:
         screen.line("no deliveries here; try: adjourn publish --sample meeting.completed --user USER_ID")
         return
     columns = [
@@ -52,37 +53,37 @@ def _show_list(screen: Screen, page: Json) -> None:
     ]
     rows = [
         (
-            each["id"],
+            each.id,
             _status(each),
-            each["event_type"],
-            each["retry_count"],
-            moment(each["created_at"]),
-            moment(each.get("next_retry_at")),
-            each["partner_app_id"],
+            each.event_type,
+            each.retry_count,
+            moment(each.created_at),
+            moment(each.next_retry_at),
+            each.partner_app_id,
         )
-        for each in items
+        for each in page.deliveries
     ]
     screen.table(columns, rows)
-    screen.more(page, len(items))
+    screen.more(page, len(page.deliveries))
 
 
-def _status(delivery: Json) -> str:
-    return " ".join(
-        str(delivery[name]) for name in ("delivery_status", "http_status_code") if name in delivery
-    )
+def _status(delivery: Delivery) -> str:
+    return f"{delivery.delivery_status} {delivery.http_status_code or ''}".rstrip()
 
 
 @command(deliveries, "show")
-def show(session: Session, delivery_id: _DeliveryId) -> None:
+def show(
+    session: Session, delivery_id: Annotated[str, typer.Argument(metavar="DELIVERY_ID", show_default=False)]
+) -> None:
     """Show one delivery with its attempts."""
-    reply = session.api.get("deliveries", delivery_id)
-    session.show(reply, lambda delivery: _show_delivery(session.screen, delivery))
+    delivery = session.api.get_delivery(delivery_id)
+    session.show(delivery, lambda delivery: _show_delivery(session.screen, delivery))
 
 
-def _show_delivery(screen: Screen, delivery: Json) -> None:
-    screen.fields((name, value) for name, value in delivery.items() if name != "attempts")
+def _show_delivery(screen: Screen, delivery: DeliveryWithAttempts) -> None:
+    screen.record(delivery, attempts=None)
     screen.line()
-    if not delivery["attempts"]:
+    if not delivery.attempts:
         screen.line("no attempt was made yet")
         return
     columns = [
@@ -95,14 +96,14 @@ def _show_delivery(screen: Screen, delivery: Json) -> None:
     ]
     rows = [
         (
-            each["attempt_no"],
-            moment(each["attempted_at"]),
-            each.get("http_status_code"),
-            each["duration_ms"],
-            each.get("error_message"),
-            _start(each.get("response_body", "")),
+            each.attempt_no,
+            moment(each.attempted_at),
+            each.http_status_code,
+            each.duration_ms,
+            each.error_message,
+            _start(each.response_body),
         )
-        for each in delivery["attempts"]
+        for each in delivery.attempts
     ]
     screen.table(columns, rows)
 
@@ -112,13 +113,46 @@ def _start(response: str) -> str:
 
 
 @command(deliveries, "retry")
-def retry(session: Session, delivery_id: _DeliveryId) -> None:
-    """Ask for one extra attempt."""
-    reply = session.api.post("deliveries", delivery_id, "retry")
-    session.show(reply, lambda asked: _show_retry(session.screen, asked))
+def retry(
+    session: Session,
+    delivery_id: Annotated[str | None, typer.Argument(metavar="DELIVERY_ID", show_default=False)] = None,
+    *,
+    app: _App = None,
+    status: DeliveryStatus | None = None,
+    type_: _Type = None,
+    since: Annotated[
+        str | None, typer.Option(help="Only created since: RFC 3339, or as long ago as 90m, 2h, 3d.")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="Only created before, in the same forms.")] = None,
+    wait: Wait = False,
+) -> Exit | None:
+    """Ask for one extra attempt of one delivery, or of many: all of an app's that match the options."""
+    if (delivery_id is None) == (app is None):
+        raise Failure(Exit.WRONG, "which? Give DELIVERY_ID, or --app APP_ID for many of an app's")
+    if delivery_id is not None:
+        if wait or (status, type_, since, until) != (None,) * 4:
+            raise Failure(
+                Exit.WRONG, "--status, --type, --since, --until and --wait are for many, with --app"
+            )
+        session.show(
+            session.api.retry_delivery(delivery_id), lambda asked: _show_retry(session.screen, asked)
+        )
+        return None
+    now = datetime.now(UTC)
+    replay = session.api.retry_deliveries(
+        str(app),
+        status=status,
+        event_type=type_,
+        since=None if since is None else read_time(since, now=now),
+        until=None if until is None else read_time(until, now=now),
+    )
+    if wait:
+        return wait_for(session, replay)
+    session.show(replay, lambda replay: show_replay(session.screen, replay))
+    return None
 
 
-def _show_retry(screen: Screen, asked: Json) -> None:
-    screen.line(str(asked["message"]))
-    screen.fields([(name, asked.get(name)) for name in ("delivery_id", "next_retry_at")], indent=2)
-    screen.line(f"`adjourn deliveries show {asked['delivery_id']}` shows how it went", style="dim")
+def _show_retry(screen: Screen, asked: RetryScheduled) -> None:
+    screen.line(asked.message)
+    screen.fields([("delivery_id", asked.delivery_id), ("next_retry_at", asked.next_retry_at)], indent=2)
+    screen.line(f"`adjourn deliveries show {asked.delivery_id}` shows how it went", style="dim")

@@ -1,56 +1,52 @@
 """`adjourn types`: the catalog of the server."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from adjourn.cli.schema_rows import schema_rows
 from adjourn.cli.screen import Column, Screen
 from adjourn.cli.session import Session, command, group
+from adjourn.resources import EventTypeInFull, EventTypes
 
 __all__ = ["types"]
 
 types = group("Event types: the catalog that published data is checked against.")
 
-Json = Mapping[str, Any]
-
 
 @command(types, "list")
 def list_types(session: Session) -> None:
     """List every event type."""
-    session.show(session.api.get("event-types"), lambda page: _show_list(session.screen, page))
+    session.show(session.api.get_event_types(), lambda found: _show_list(session.screen, found))
 
 
-def _show_list(screen: Screen, page: Json) -> None:
+def _show_list(screen: Screen, found: EventTypes) -> None:
     columns = [Column("Type"), Column("Title"), Column("Provider"), Column("Group", spare=True)]
-    rows = [(each["name"], each["title"], each["provider"], each["group"]) for each in page["items"]]
-    screen.table(columns, rows)
+    screen.table(columns, [(each.name, each.title, each.provider, each.group) for each in found.items])
 
 
 @command(types, "show")
 def show(session: Session, name: Annotated[str, typer.Argument(metavar="TYPE", show_default=False)]) -> None:
     """Show one event type: its meaning, its fields, a sample."""
-    session.show(session.api.get("event-types", name), lambda found: _show_type(session.screen, found))
+    session.show(session.api.get_event_type(name), lambda found: _show_type(session.screen, found))
 
 
-def _show_type(screen: Screen, found: Json) -> None:
-    screen.line(f"{found['name']}: {found['title']}", style="bold")
-    screen.paragraph(found["description"])
-    if "note" in found:
-        screen.paragraph(f"Note: {found['note']}")
-    old_names = ", ".join(found.get("old_names", ())) or None
+def _show_type(screen: Screen, found: EventTypeInFull) -> None:
+    screen.line(f"{found.name}: {found.title}", style="bold")
+    screen.paragraph(found.description)
+    if found.note:
+        screen.paragraph(f"Note: {found.note}")
     screen.fields(
         [
-            ("provider", found["provider"]),
-            ("group", found["group"]),
-            ("since", found.get("since")),
-            ("old names", old_names),
+            ("provider", found.provider),
+            ("group", found.group),
+            ("since", found.since),
+            ("old names", ", ".join(found.old_names) or None),
         ]
     )
     screen.line()
     columns = [Column("Field of data", whole=True), Column("Type"), Column("Required"), Column("Description")]
-    screen.table(columns, [*schema_rows(found["schema"])])
+    screen.table(columns, [*schema_rows(found.schema)])
     screen.line()
     screen.line("a sample of the whole event")
-    screen.json(found["sample"])
+    screen.json(found.sample)

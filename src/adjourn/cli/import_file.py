@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from adjourn import wirejson
-from adjourn.cli.client import Exit, Failure
+from adjourn.cli.failure import Exit, Failure
 from adjourn.errors import Fault, JsonError
 
 __all__ = ["Entry", "chunks", "read_entries"]

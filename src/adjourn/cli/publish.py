@@ -1,16 +1,18 @@
 """`adjourn publish`: one event or a batch, from a file, standard input or the catalog's samples."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
 
 from adjourn import wirejson
-from adjourn.cli.client import Exit, Failure
+from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.reading import read_file
 from adjourn.cli.screen import Column, Screen
 from adjourn.cli.session import Session, command
+from adjourn.client import Platform
 from adjourn.errors import JsonError
+from adjourn.resources import Accepted, AcceptedBatch, Envelope
 
 __all__ = ["register"]
 
@@ -41,6 +43,14 @@ def publish(
     ] = None,
     actor: Annotated[str | None, typer.Option(metavar="USER_ID", help="The user who did it.")] = None,
     timestamp: Annotated[str | None, typer.Option(help="When it happened, RFC 3339; else now.")] = None,
+    match_automations: Annotated[
+        bool,
+        typer.Option(
+            "--match-automations",
+            help="Assign an action item to the automations that it matches.",
+            show_default=False,
+        ),
+    ] = False,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeating the command with this key publishes nothing twice.")
     ] = None,
@@ -48,8 +58,8 @@ def publish(
     """Publish one event or a batch.
 
     FILE holds a whole request ({"event_type": ..., "data": ..., "audience": ...}), a batch (an array of them
-    or {"events": ...}), or with --type only the data. --user, --app, --actor and --timestamp replace what it
-    says.
+    or {"events": ...}), or with --type only the data. --user, --app, --actor, --timestamp and
+    --match-automations replace what it says.
     """
     named: Json = {}
     if user or app:
@@ -61,12 +71,21 @@ def publish(
         named["actor_user_id"] = actor
     if timestamp is not None:
         named["timestamp"] = timestamp
+    if match_automations:
+        named["match_automations"] = True
     request = _with(_request(session, file, sample=sample, type_=type_), named)
     if (sample or type_) and "audience" not in named:
         raise Failure(Exit.WRONG, "say whom it is for: --user USER_ID or --app APP_ID")
-    path = ("events", "batch") if _is_batch(request) else ("events",)
-    reply = session.api.post(*path, body=request, idempotency_key=idempotency_key)
-    session.show(reply, lambda accepted: _show(session.screen, accepted))
+    accepted = _published(session.api, request, idempotency_key)
+    session.show(accepted, lambda accepted: _show(session.screen, accepted))
+
+
+def _published(api: Platform, request: Any, idempotency_key: str | None) -> Accepted | AcceptedBatch:
+    if _is_batch(request):
+        if more := sorted(request.keys() - {"events"}):
+            raise Failure(Exit.WRONG, f"a batch has only `events`, not {', '.join(more)}")
+        return api.publish_batch(request["events"], idempotency_key=idempotency_key)
+    return api.publish_request(request, idempotency_key=idempotency_key)
 
 
 def _request(session: Session, file: str | None, *, sample: str | None, type_: str | None) -> Any:
@@ -74,8 +93,8 @@ def _request(session: Session, file: str | None, *, sample: str | None, type_: s
     if sample is not None:
         if file is not None or type_ is not None:
             raise Failure(Exit.WRONG, "--sample takes neither FILE nor --type")
-        found = session.api.get("event-types", sample).value
-        return {"event_type": sample, "provider": found["provider"], "data": found["sample"]["data"]}
+        found = session.api.get_event_type(sample)
+        return {"event_type": sample, "provider": found.provider, "data": found.sample["data"]}
     if file is None:
         raise Failure(Exit.WRONG, "what is to be published? Give FILE, - (standard input) or --sample TYPE")
     try:
@@ -93,22 +112,30 @@ def _is_batch(request: Any) -> bool:
 
 def _with(request: Any, named: Json) -> Any:
     """What the flags say, in each event of the request. What is no event is left to the server to refuse."""
-    if _is_batch(request) and isinstance(request["events"], list):
-        return {**request, "events": [_with(event, named) for event in request["events"]]}
+    if _is_batch(request):
+        events = request["events"]
+        each = [_with(event, named) for event in events] if isinstance(events, list) else events
+        return {**request, "events": each}
     return {**request, **named} if isinstance(request, dict) else request
 
 
-def _show(screen: Screen, accepted: Mapping[str, Any]) -> None:
-    """One publication's answer has an id, a batch's only its `events`."""
-    for publication in [accepted] if "id" in accepted else accepted["events"]:
-        _show_publication(screen, publication)
+def _show(screen: Screen, accepted: Accepted | AcceptedBatch) -> None:
+    for each in accepted.events if isinstance(accepted, AcceptedBatch) else [accepted]:
+        _show_publication(screen, each)
 
 
-def _show_publication(screen: Screen, publication: Mapping[str, Any]) -> None:
-    key, envelopes = publication["id"], publication["events"]
-    screen.line(f"published {key}")
+def _show_publication(screen: Screen, accepted: Accepted) -> None:
+    screen.line(f"published {accepted.id}")
+    _show_envelopes(screen, accepted.id, accepted.events)
+    for assigned in accepted.assignments or ():
+        score = f"score {assigned.confidence_score:g}"
+        screen.line(f"assigned to the automation {assigned.automation_id}, {score}: published {assigned.id}")
+        _show_envelopes(screen, assigned.id, assigned.events)
+
+
+def _show_envelopes(screen: Screen, publication_id: str, envelopes: Sequence[Envelope]) -> None:
     if not envelopes:
-        screen.line(f"nobody was reached; `adjourn events show {key}` says why")
+        screen.line(f"nobody was reached; `adjourn events show {publication_id}` says why")
         return
     columns = [
         Column("Delivery", whole=True),
@@ -117,8 +144,8 @@ def _show_publication(screen: Screen, publication: Mapping[str, Any]) -> None:
         Column("Event", whole=True, spare=True),
     ]
     rows = [
-        (delivery_id, each["partner_app_id"], each.get("user_id"), each["event_id"])
+        (delivery_id, each.partner_app_id, each.user_id, each.event_id)
         for each in envelopes
-        for delivery_id in each["delivery_ids"]
+        for delivery_id in each.delivery_ids
     ]
     screen.table(columns, rows)

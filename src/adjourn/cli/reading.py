@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from adjourn.cli.client import Exit, Failure
+from adjourn.cli.failure import Exit, Failure
 
 __all__ = ["read_file"]
 

@@ -6,14 +6,15 @@ from typing import Annotated
 import typer
 
 from adjourn import __version__
-from adjourn.cli import connections, publish, serve
+from adjourn.cli import apps_credentials, apps_import, apps_webhooks, connections, publish, serve
 from adjourn.cli.apps import apps
-from adjourn.cli.apps_import import register as register_import
-from adjourn.cli.client import Exit
+from adjourn.cli.automations import automations
 from adjourn.cli.deliveries import deliveries
 from adjourn.cli.demo import demo
 from adjourn.cli.event_types import types
 from adjourn.cli.events import events
+from adjourn.cli.failure import Exit
+from adjourn.cli.replays import replays
 from adjourn.cli.screen import Screen
 from adjourn.cli.session import Json, Key, Url, given_options
 from adjourn.errors import AdjournError, StorageError
@@ -69,11 +70,14 @@ def _root() -> typer.Typer:
     serve.register(root)
     publish.register(root)
     connections.register(root)
-    register_import(apps)
+    for more in (apps_webhooks, apps_credentials, apps_import):
+        more.register(apps)
     root.add_typer(apps, name="apps")
     root.add_typer(connections.connections, name="connections")
+    root.add_typer(automations, name="automations")
     root.add_typer(events, name="events")
     root.add_typer(deliveries, name="deliveries")
+    root.add_typer(replays, name="replays")
     root.add_typer(types, name="types")
     return root
 

@@ -6,16 +6,19 @@ A terminal gets tables that fit it. A file or pipe gets one line a row, however 
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
 
 import msgspec
+from msgspec import UNSET, Struct, UnsetType
 from rich.console import Console
 from rich.padding import Padding
+from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from adjourn.cli.client import Failure
+from adjourn.cli.failure import Failure
 
 __all__ = ["Column", "Screen", "moment"]
 
@@ -23,7 +26,7 @@ _ENDLESS = 100_000  # columns: what is no terminal has no width
 _LONGEST_WHOLE = 40  # characters of an id that is never folded; a UUID has 36
 
 
-class Column(msgspec.Struct, frozen=True):
+class Column(Struct, frozen=True):
     """`whole`: holds ids, which stay in one piece. `spare`: left out where a terminal is too narrow."""
 
     title: str
@@ -50,11 +53,16 @@ class Screen:
 
     def fields(self, pairs: Iterable[tuple[str, Any]], *, indent: int = 0) -> None:
         """A line for each that is given; never cut or folded by us, so that it can be copied."""
-        given = [(label, value) for label, value in pairs if value is not None]
+        given = [(label, value) for label, value in pairs if value is not None and value is not UNSET]
         width = max((len(label) for label, _ in given), default=0)
         for label, value in given:
             head = Text(f"{'':{indent}}{label:<{width}}  ", style="dim")
             self.out.print(head.append_text(self._text(_shown(value))), soft_wrap=True)
+
+    def record(self, noun: Struct, **instead: Any) -> None:
+        """Every field it has, in its order; `instead` says how some are shown, None: not at all."""
+        fields = ((name, getattr(noun, name)) for name in noun.__struct_fields__)
+        self.fields((name, instead.get(name, value)) for name, value in fields)
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> None:
         cells = [[self._text(_shown(cell)) for cell in row] for row in rows]
@@ -83,11 +91,15 @@ class Screen:
         sys.stdout.buffer.write(body + b"\n")
         sys.stdout.buffer.flush()
 
-    def more(self, page: Mapping[str, Any], shown: int) -> None:
+    def progress(self) -> Progress:
+        """A bar on standard error, gone when it ends; nothing where that is no terminal."""
+        return Progress(console=self.err, transient=True, disable=not self.err.is_terminal)
+
+    def more(self, page: "_Listing", shown: int) -> None:
         """How to get to the rest of a list, where there is one."""
-        upto = page["offset"] + shown
-        if upto < page["total"]:
-            rest = f"{page['offset'] + 1}-{upto} of {page['total']:,}; --offset {upto} shows more"
+        upto = page.offset + shown
+        if upto < page.total:
+            rest = f"{page.offset + 1}-{upto} of {page.total:,}; --offset {upto} shows more"
             self.line(rest, style="dim")
 
     def failure(self, failure: Failure) -> None:
@@ -106,9 +118,16 @@ class Screen:
         return Text(shown.encode(encoding, "backslashreplace").decode(encoding), style=style)
 
 
-def moment(text: str | None) -> str | None:
-    """A date-time of the API, UTC, to the second; for tables."""
-    return None if text is None else text[:19].replace("T", " ")
+class _Listing(Protocol):
+    @property
+    def total(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+
+
+def moment(at: datetime | UnsetType) -> str | None:
+    """UTC to the second; for tables."""
+    return None if at is UNSET else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _console(file: Any) -> Console:
@@ -120,8 +139,10 @@ def _console(file: Any) -> Console:
 
 def _shown(value: object) -> str:
     match value:
-        case None:
+        case None | UnsetType():
             return ""
+        case datetime():
+            return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
         case bool():
             return "yes" if value else "no"
         case list():

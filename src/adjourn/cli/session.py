@@ -5,21 +5,40 @@ The options may stand anywhere: `adjourn --url U apps list`, `adjourn apps list 
 
 import inspect
 import os
-from collections.abc import Callable
-from typing import Annotated, Any
+import sys
+from collections.abc import Callable, Collection
+from typing import Annotated, Any, TypeVar
 
+import httpx
 import msgspec
 import typer
 
-from adjourn.cli.client import Api, Exit, Failure, Reply
+from adjourn.cli.failure import Exit, Failure, failure_of
 from adjourn.cli.screen import Screen
-from adjourn.config import Secret
+from adjourn.client import Platform
 from adjourn.errors import AdjournError
 
-__all__ = ["Json", "Key", "Limit", "Offset", "Session", "Url", "command", "given_options", "group"]
+__all__ = [
+    "AppId",
+    "Json",
+    "Key",
+    "Limit",
+    "Offset",
+    "Session",
+    "Url",
+    "Wait",
+    "Yes",
+    "command",
+    "given_changes",
+    "given_options",
+    "group",
+]
+
+T = TypeVar("T")
 
 _DEFAULT_URL = "http://127.0.0.1:8080"
 _PANEL = "Connection and output"
+_TIMEOUT = 60.0  # seconds, for each of connecting, sending and reading
 
 Url = Annotated[
     str | None,
@@ -49,6 +68,9 @@ Json = Annotated[
 
 Limit = Annotated[int, typer.Option(min=1, max=100, help="How many to show.")]
 Offset = Annotated[int, typer.Option(min=0, help="How many to skip.")]
+AppId = Annotated[str, typer.Argument(metavar="APP_ID", show_default=False)]
+Wait = Annotated[bool, typer.Option("--wait", help="Follow it to its end.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.", show_default=False)]
 
 
 class _Given(msgspec.Struct, frozen=True):
@@ -67,7 +89,7 @@ class _Given(msgspec.Struct, frozen=True):
 
 
 class Session:
-    """One run of a client command."""
+    """One run of a client command. It tries once: who runs it sees at once that a server is not there."""
 
     def __init__(self, given: _Given, screen: Screen) -> None:
         key = given.platform_key or os.environ.get("ADJOURN_PLATFORM_KEY", "")
@@ -79,14 +101,49 @@ class Session:
             )
         self.screen = screen
         self.as_json = given.as_json
-        self.api = Api(given.url or os.environ.get("ADJOURN_URL") or _DEFAULT_URL, Secret(key))
+        self.api = Platform(
+            key=key,
+            base_url=given.url or os.environ.get("ADJOURN_URL") or _DEFAULT_URL,
+            timeout=_TIMEOUT,
+            retries=0,
+            transport=httpx.HTTPTransport(trust_env=False),
+            on_answer=self._keep_answer,
+        )
+        self._answer = b""
 
-    def show(self, reply: Reply, human: Callable[[Any], None]) -> None:
-        """The answer: its JSON as it came, or what `human` makes of it."""
+    def _keep_answer(self, body: bytes) -> None:
+        self._answer = body
+
+    def show(self, result: T, human: Callable[[T], None]) -> None:
+        """The result of the latest call: its JSON as it came, or what `human` makes of it."""
         if not self.as_json:
-            human(reply.value)
-        elif reply.body:
-            self.screen.raw(reply.body)
+            human(result)
+        elif self._answer:
+            self.screen.raw(self._answer)
+
+    def show_done(self, text: str) -> None:
+        """That a call was done which has no result; nothing with --json."""
+        if not self.as_json:
+            self.screen.line(text)
+
+    def agreed(self, what: str, details: Callable[[], str]) -> bool:
+        """Ask before something that cannot be undone. Raises Failure where there is no terminal to ask at."""
+        if not sys.stdin.isatty():
+            raise Failure(Exit.WRONG, f"this {what}, and there is no terminal to ask at: give --yes")
+        self.screen.note(details())
+        return typer.confirm("Go on?", err=True)
+
+
+def given_changes(clearable: Collection[str], **form: Any) -> dict[str, Any]:
+    """What is to be changed: what is not None; an empty text clears a field that can be. Raises Failure."""
+    given = {
+        name: None if value == "" and name in clearable else value
+        for name, value in form.items()
+        if value is not None
+    }
+    if not given:
+        raise Failure(Exit.WRONG, "nothing to change: --help lists what there is")
+    return given
 
 
 def given_options(
@@ -134,7 +191,7 @@ def _run(given: _Given, body: Callable[[Session], Exit | None]) -> Exit:
         with session.api:
             return body(session) or Exit.DONE
     except AdjournError as exc:
-        failure = exc if isinstance(exc, Failure) else Failure(Exit.WRONG, str(exc))
+        failure = failure_of(exc)
         if given.as_json:
             screen.err.file.write(failure.json.decode() + "\n")
         else:

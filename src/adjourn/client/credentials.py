@@ -12,7 +12,7 @@ __all__ = ["Rotation", "rollback", "rotate"]
 class Rotation(TypedDict):
     confirmation_token: str
     reason: NotRequired[str | None]
-    grace_period_hours: NotRequired[int | None]  # that the old one works on; 24 if not given, 0: none
+    grace_period_hours: NotRequired[float | None]  # that the old one works on; 24 if not given, 0: none
     idempotency_key: NotRequired[str | None]
 
 

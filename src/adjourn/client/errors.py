@@ -39,7 +39,7 @@ __all__ = [
 class ClientError(AdjournError):
     """A call that did not get its result.
 
-    `code`, `request_id` and `faults` are the API's own, where it said them; `body` is its answer as it came.
+    `code`, `request_id` and `faults` are the API's own where it said them; `body` is its error as it came.
     `status` is None where no answer came. `retry_after`: seconds, where the answer has the header.
     """
 

@@ -116,12 +116,9 @@ class Exchange:
 
     def _refusal(self, response: httpx.Response) -> ClientError:
         status = response.status_code
-        try:
-            problem = _decode(response.content, _Problem)
-        except _UNREADABLE:
-            problem = _Problem()
+        problem = _problem(response.content)
         message = problem.message or problem.error or problem.code
-        if status < 400 or not (message or status >= 500 or status == 429):
+        if status < 400 or not (message or status == 429 or status >= 500):
             return self._stranger(response)
         return error_class(status)(
             message or f"{self._url} answered {status}",
@@ -130,12 +127,12 @@ class Exchange:
             request_id=problem.request_id or response.headers.get("x-request-id"),
             faults=problem.faults,
             retry_after=retry_after(response.headers, datetime.now(UTC)),
-            body=response.content,
+            body=response.content if message else b"",
         )
 
     def _stranger(self, response: httpx.Response, more: str = "") -> ClientError:
         message = f"{self._url} answered {response.status_code}, and not as this API does{more}"
-        return UnexpectedAnswer(message, status=response.status_code, body=response.content)
+        return UnexpectedAnswer(message, status=response.status_code)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -169,6 +166,14 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
         if not (value.isascii() and value.isprintable()):
             raise ConfigError(f"what goes into {name} must be printable ASCII")
     return {"User-Agent": f"adjourn/{__version__}", "Accept": "application/json", **headers}
+
+
+def _problem(body: bytes) -> _Problem:
+    """An empty one where the body is none."""
+    try:
+        return _decode(body, _Problem)
+    except _UNREADABLE:
+        return _Problem()
 
 
 def _decode(body: bytes, result: type[T]) -> T:

@@ -1,0 +1,26 @@
+"""Moments that options name. Pure."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from adjourn.cli.failure import Exit, Failure
+
+__all__ = ["read_time"]
+
+_AGO = re.compile(r"([0-9]{1,6})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def read_time(text: str, *, now: datetime) -> datetime:
+    """RFC 3339 with an offset, or as long before now: 90m, 2h, 3d. Raises Failure."""
+    try:
+        if ago := _AGO.fullmatch(text):
+            return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None:
+            return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise Failure(
+        Exit.WRONG, f"{text!r} is no time: give one like 2026-01-15T10:30:00Z, or how long ago: 90m, 2h, 3d"
+    )
