@@ -32,11 +32,16 @@ class CredentialType(StrEnum):
 
 
 class CredentialAction(StrEnum):
-    """`disabled`: the grace period of the one before ended."""
+    """`disabled`: the grace period of the one before ended. The last three are the vendor's own: a client may
+    ask for them, and nothing here does them.
+    """
 
     ROTATED = "rotated"
     ROLLBACK = "rollback"
     DISABLED = "disabled"
+    ENABLED = "enabled"
+    ACCESSED = "accessed"
+    TESTED = "tested"
 
 
 class Credential(msgspec.Struct, frozen=True, kw_only=True):
