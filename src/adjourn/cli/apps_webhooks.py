@@ -8,6 +8,7 @@ from adjourn.cli.apps import filter_text
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Column, Screen, moment
 from adjourn.cli.session import AppId, Session, command
+from adjourn.client import BadRequest
 from adjourn.client.values import Disposition
 from adjourn.resources import AutoDisable, Backlog, PlatformApp, WebhookStatus
 
@@ -83,7 +84,14 @@ def enable(
     ] = None,
 ) -> None:
     """Let an app's webhooks go again. If they are off, --pending must say what becomes of those that wait."""
-    app = session.api.update_webhook_status(app_id, enabled=True, pending_disposition=pending)
+    try:
+        app = session.api.update_webhook_status(app_id, enabled=True, pending_disposition=pending)
+    except BadRequest as exc:
+        if pending is not None or session.as_json:
+            raise
+        waiting = session.api.get_webhook_status(app_id).backlog.total
+        what = f"{waiting:,} wait (`adjourn apps status {app_id}` shows them)"
+        raise Failure(Exit.WRONG, f"{what}: say --pending deliver or --pending abandon") from exc
     session.show(app, lambda app: _show_switched(session.screen, app))
 
 
