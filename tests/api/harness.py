@@ -17,6 +17,7 @@ from adjourn.config import Secret, Settings
 from adjourn.testing import LocalEndpoint, Received, local_endpoint
 from adjourn.wiring import open_engine
 
+ADMIN = "/v1/partner/admin"
 PLATFORM_KEY = "pk_test"
 EXAMPLES = Path(__file__).parent.parent / "examples" / "contio"
 
@@ -78,6 +79,17 @@ class Api:
         assert answer.status_code == 200, answer.text
         found: list[dict[str, Any]] = answer.json()["outcomes"]
         return found
+
+
+def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/json"
+    problem: dict[str, Any] = answer.json()
+    assert problem["code"] == code
+    assert problem["error"]
+    assert problem["message"]
+    assert problem["request_id"] == answer.headers["x-request-id"]
+    return problem
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:

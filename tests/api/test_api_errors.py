@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tests.api.harness import Api, sample
+from tests.api.harness import Api, check_problem, sample
 
 pytestmark = pytest.mark.anyio
 
@@ -91,17 +91,6 @@ WITH_BODY = [
     for each in PLATFORM + PARTNER
     if each[0] in {"POST", "PUT", "PATCH"} and not each[1].endswith(_NO_BODY)
 ]
-
-
-def check_problem(answer: Any, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/json"
-    problem: dict[str, Any] = answer.json()
-    assert problem["code"] == code
-    assert problem["error"]
-    assert problem["message"]
-    assert problem["request_id"] == answer.headers["x-request-id"]
-    return problem
 
 
 async def client_for(api: Api, path: str) -> Any:

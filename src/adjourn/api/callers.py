@@ -16,7 +16,7 @@ from adjourn.api.shapes import Json, app_shape, platform_app_shape
 from adjourn.models import App, AppStatus, DisabledBy
 from adjourn.storage.base import Who
 
-__all__ = ["Concerned", "app_of_key", "app_of_path", "by_inactive", "caller", "check_status", "once", "who"]
+__all__ = ["BY_INACTIVE", "Concerned", "app_of_key", "app_of_path", "caller", "check_status", "once", "who"]
 
 _READS = {"GET", "HEAD", "OPTIONS"}
 _LONGEST_USER_AGENT = 500  # characters
@@ -62,14 +62,11 @@ async def app_of_path(app_id: FromPath[str], services: Wired) -> App:
     return await services.apps.get(app_id)
 
 
-by_inactive = {"by_inactive": True}
+BY_INACTIVE = {"by_inactive": True}
 """Marks a route that an inactive app's key may call although it changes something."""
 
 
-def check_status(
-    connection: ASGIConnection[Any, Any, Any, Any],
-    handler: BaseRouteHandler,
-) -> None:
+def check_status(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """The framework's guard of the partner API: any app's key may read. Raises Problem (403)."""
     app: App = connection.user
     if connection.scope.get("method") in _READS or app.status is AppStatus.ACTIVE:

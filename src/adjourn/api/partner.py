@@ -5,7 +5,7 @@ from litestar import Controller, Response, get, post, put, route
 from litestar.params import FromPath
 
 from adjourn.api.bodies import ChangeApp, SetAppStatus
-from adjourn.api.callers import Concerned, by_inactive
+from adjourn.api.callers import BY_INACTIVE, Concerned
 from adjourn.api.deliveries import list_deliveries, retry, show_delivery
 from adjourn.api.inputs import changes, read_form
 from adjourn.api.problems import Problem
@@ -32,7 +32,7 @@ class OwnApp(Controller):
         app = await services.partners.change_app(app.id, lambda app: msgspec.structs.replace(app, **given))
         return answer(json_answer(app_shape(app)))
 
-    @put("/status", opt=by_inactive)
+    @put("/status", opt=BY_INACTIVE)
     async def set_status(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
         status = AppStatus((await read_form(request, SetAppStatus)).status)
         if status is AppStatus.SUSPENDED:

@@ -1,0 +1,171 @@
+"""The app as its partner changes it, and what it may do while it is not active: CONTRACTS 1.7."""
+
+from typing import Any
+
+import pytest
+from tests.api.harness import ADMIN, Api, check_problem, eventually, sample
+
+pytestmark = pytest.mark.anyio
+
+READS = [
+    "app",
+    "webhook-status",
+    "webhook-deliveries",
+    "webhook-deliveries/retry",
+    "automations",
+    "workflows",
+    "connections",
+    "credentials",
+    "credentials/history",
+]
+CHANGES: list[tuple[str, str, Any]] = [
+    ("PUT", "app", {"name": "New"}),
+    ("PATCH", "app", {"name": "New"}),
+    ("PUT", "webhook-status", {"enabled": False}),
+    ("PUT", "app/webhook-status", {"enabled": False}),
+    ("PUT", "webhook-filter", {"type": "include", "events": []}),
+    ("DELETE", "app/webhook-filter", None),
+    ("POST", "webhook-deliveries/x/retry", None),
+    ("POST", "webhook-deliveries/retry", {}),
+    ("POST", "webhook-deliveries/retry/x/cancel", None),
+    ("POST", "automations", {"name": "a", "webhook_url": "https://example.com"}),
+    ("PUT", "automation/x", {}),
+    ("DELETE", "workflows/x", None),
+    ("DELETE", "connections/x", None),
+    ("POST", "credentials/api-key/rotate", {"confirmation_token": "yes"}),
+    ("POST", "credentials/client-secret/rollback", {"rollback_token": "x"}),
+]
+
+
+async def make(api: Api, created: dict[str, Any], status: str) -> None:
+    """The platform sets the app's status."""
+    path = f"/v1/platform/apps/{created['app']['id']}"
+    assert (await api.platform.patch(path, json={"status": status})).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_only_the_fields_given_change_and_null_clears(api: Api, method: str) -> None:
+    created = await api.create_app(description="text", slug="acme")
+    partner = api.partner(created)
+    before = (await partner.get(f"{ADMIN}/app")).json()
+    change = {"name": "New", "primary_contact_email": "new@example.com", "company_name": "New Inc."}
+    after = (await partner.request(method, f"{ADMIN}/app", json=change)).json()
+    assert {**after, "updated_at": ""} == {**before, **change, "updated_at": ""}
+    clear = {"description": None, "webhook_url": None, "slug": None}
+    cleared = (await partner.request(method, f"{ADMIN}/app", json=clear)).json()
+    assert cleared.keys() == after.keys() - clear.keys()
+    nothing = await partner.request(method, f"{ADMIN}/app", json={})
+    assert (nothing.status_code, nothing.json()) == (200, cleared)
+    assert (await partner.get(f"{ADMIN}/app")).json() == cleared
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", None),
+        ("name", ""),
+        ("company_name", None),
+        ("primary_contact_email", None),
+        ("primary_contact_email", "nobody"),
+        ("webhook_url", ""),
+        ("webhook_url", "example.com"),
+        ("webhook_url", "https://user:pw@example.com"),
+        ("slug", 7),
+        ("description", "x" * 4001),
+        ("status", "active"),
+        ("webhook_enabled", True),
+        ("signature_profile", "sdk"),
+        ("client_id", "other"),
+        ("surplus", 1),
+    ],
+)
+async def test_a_wrong_field_is_named_and_nothing_changes(api: Api, field: str, value: object) -> None:
+    partner = api.partner(await api.create_app())
+    before = (await partner.get(f"{ADMIN}/app")).json()
+    answer = await partner.put(f"{ADMIN}/app", json={"name": "New", field: value})
+    problem = check_problem(answer, 400, "validation_error")
+    assert [fault["path"] for fault in problem["faults"]] == [f"$.{field}"]
+    assert (await partner.get(f"{ADMIN}/app")).json() == before
+
+
+async def test_a_corrected_url_serves_what_waits(api: Api) -> None:
+    created = await api.create_app(webhook_url=f"{api.endpoint.url}/old")
+    await api.connect(created)
+    partner = api.partner(created)
+    await partner.put(f"{ADMIN}/webhook-status", json={"enabled": False})
+    await api.publish(sample("meeting.created"))
+    await partner.patch(f"{ADMIN}/app", json={"webhook_url": f"{api.endpoint.url}/new"})
+    await partner.put(f"{ADMIN}/webhook-status", json={"enabled": True, "pending_disposition": "deliver"})
+    (received,) = await api.endpoint.wait_for(1)
+    assert received.path == "/new"
+
+
+@pytest.mark.parametrize("status", ["suspended", "inactive"])
+async def test_the_key_of_an_app_that_is_not_active_only_reads(api: Api, status: str) -> None:
+    created = await api.create_app()
+    await make(api, created, status)
+    partner = api.partner(created)
+    for path in READS:
+        assert (await partner.get(f"{ADMIN}/{path}")).status_code == 200
+    for method, path, body in CHANGES:
+        refused = await partner.request(method, f"{ADMIN}/{path}", json=body)
+        assert status in check_problem(refused, 403, "forbidden")["message"]
+    shown = (await partner.get(f"{ADMIN}/app")).json()
+    assert (shown["name"], shown["webhook_enabled"], shown["status"]) == ("Acme", True, status)
+
+
+async def test_a_partner_makes_its_app_inactive_and_active_again(api: Api) -> None:
+    created = await api.create_app()
+    await api.connect(created)
+    partner = api.partner(created)
+    off = await partner.put(f"{ADMIN}/app/status", json={"status": "inactive"})
+    assert (off.status_code, off.json()["status"]) == (200, "inactive")
+    assert (await partner.put(f"{ADMIN}/app/status", json={"status": "inactive"})).json() == off.json()
+    accepted = await api.publish(sample("meeting.created"))
+    assert (await api.outcomes(accepted["id"]))[0]["outcome"] == "app_inactive"
+    on = await partner.put(f"{ADMIN}/app/status", json={"status": "active"})
+    assert (on.status_code, on.json()["status"]) == (200, "active")
+    await api.publish(sample("meeting.completed"))
+    await api.endpoint.wait_for(1)
+
+
+async def test_what_is_open_freezes_while_the_app_is_inactive(api: Api) -> None:
+    created = await api.create_app()
+    await api.connect(created)
+    partner = api.partner(created)
+    await partner.put(f"{ADMIN}/webhook-status", json={"enabled": False})
+    accepted = await api.publish(sample("meeting.created"))
+    await partner.put(f"{ADMIN}/app/status", json={"status": "inactive"})
+    path = f"/v1/platform/apps/{created['app']['id']}/webhook-status"
+    await api.platform.put(path, json={"enabled": True, "pending_disposition": "deliver"})
+    assert (await api.outcomes(accepted["id"]))[0]["outcome"] == "held"
+    assert api.endpoint.received == []
+    await partner.put(f"{ADMIN}/app/status", json={"status": "active"})
+    await api.endpoint.wait_for(1)
+
+    async def is_delivered() -> bool:
+        return bool((await api.outcomes(accepted["id"]))[0]["outcome"] == "delivered")
+
+    await eventually(is_delivered)
+
+
+async def test_only_the_platform_suspends_and_lifts_a_suspension(api: Api) -> None:
+    created = await api.create_app()
+    partner = api.partner(created)
+    for before in ("active", "inactive"):
+        await make(api, created, before)
+        answer = await partner.put(f"{ADMIN}/app/status", json={"status": "suspended"})
+        check_problem(answer, 403, "forbidden")
+        assert (await partner.get(f"{ADMIN}/app")).json()["status"] == before
+    await make(api, created, "suspended")
+    for wanted in ("active", "inactive", "suspended"):
+        answer = await partner.put(f"{ADMIN}/app/status", json={"status": wanted})
+        check_problem(answer, 403, "forbidden")
+    await make(api, created, "active")
+    assert (await partner.put(f"{ADMIN}/app", json={"name": "New"})).json()["name"] == "New"
+
+
+@pytest.mark.parametrize("body", [{}, {"status": "deleted"}, {"status": None}, {"status": "active", "x": 1}])
+async def test_a_status_is_one_of_three(api: Api, body: dict[str, Any]) -> None:
+    partner = api.partner(await api.create_app())
+    check_problem(await partner.put(f"{ADMIN}/app/status", json=body), 400, "validation_error")
