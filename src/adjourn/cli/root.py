@@ -1,6 +1,7 @@
 """The command line: every group and command, and how it ends."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
@@ -58,7 +59,9 @@ def _options(
     given_options(ctx, url=url, platform_key=platform_key, as_json=as_json)
 
 
+@cache
 def _root() -> typer.Typer:
+    """Built once: the groups are made with their modules, and what is registered stays."""
     root = typer.Typer(
         help=_HELP,
         callback=_options,
