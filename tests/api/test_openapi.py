@@ -17,27 +17,34 @@ OPERATIONS = {
 }
 
 
-def bare(method: str, path: str) -> tuple[str, str]:
-    """Whatever the parameters are called."""
-    return method, re.sub(r"{\w+}", "{}", path)
-
-
 def served(api: Api) -> set[tuple[str, str]]:
     framework = {
-        bare(method, route.path_format)
+        (method, route.path_format)
         for route in api.app.inner.routes
         for method in route.methods - {"OPTIONS"}
     }
     return framework | {*api.app.routes}
 
 
+def matches(route: tuple[str, str], described: tuple[str, str]) -> bool:
+    """Whatever the parameters are called; a description may also name each value that one takes."""
+    pattern = re.sub(r"{\w+}", "[^/]+", route[1])
+    return route[0] == described[0] and re.fullmatch(pattern, described[1]) is not None
+
+
 async def test_everything_served_is_described(api: Api) -> None:
-    assert served(api) - {bare(*each) for each in OPERATIONS} == set()
+    assert [each for each in served(api) if not any(matches(each, other) for other in OPERATIONS)] == []
 
 
-@pytest.mark.xfail(reason="their routes are still to come")
 async def test_everything_described_is_served(api: Api) -> None:
-    assert {bare(*each) for each in OPERATIONS} - served(api) == set()
+    assert [each for each in OPERATIONS if not any(matches(other, each) for other in served(api))] == []
+
+
+@pytest.mark.parametrize("path", ["/v1/partner/admin/app", "/v1/platform/apps"])
+async def test_options_needs_a_key_as_any_method_does(api: Api, path: str) -> None:
+    assert (await api.client({}).options(path)).status_code == 401
+    client = api.platform if "platform" in path else api.partner(await api.create_app())
+    assert (await client.options(path)).status_code == 204
 
 
 def test_each_operation_has_a_name_of_its_own() -> None:

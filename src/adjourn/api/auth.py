@@ -64,7 +64,7 @@ class PartnerAuth:
 
 class _Middleware(AbstractAuthenticationMiddleware):
     def __init__(self, app: ASGIApp, auth: PartnerAuth) -> None:
-        super().__init__(app)
+        super().__init__(app, exclude_http_methods=())  # OPTIONS, too, needs a key
         self._auth = auth
 
     async def authenticate_request(self, connection: ASGIConnection) -> AuthenticationResult:  # type: ignore[type-arg]

@@ -30,7 +30,7 @@ Json = dict[str, Any]
 
 def utc(moment: datetime) -> str:
     """ISO 8601 in UTC, to the millisecond, ending in Z."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def given(fields: Mapping[str, object]) -> Json:
