@@ -14,6 +14,7 @@ from adjourn.config import Secret, Settings
 from adjourn.ids import Uuid7
 from adjourn.providers import PROVIDERS
 from adjourn.sending.addresses import AddressRule
+from adjourn.sending.aiohttp_sender import AiohttpSender
 from adjourn.sending.apps import AppCache
 from adjourn.sending.automations import Automations
 from adjourn.sending.credentials import Credentials
@@ -26,7 +27,7 @@ from adjourn.sending.policy import Policy
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.replays import Replays
 from adjourn.sending.retries import Retries
-from adjourn.sending.sender import AiohttpSender, Sender
+from adjourn.sending.sender import Sender
 from adjourn.sending.worker import Worker
 from adjourn.storage.base import Directory, Store
 from adjourn.storage.sqlite import SqliteStore

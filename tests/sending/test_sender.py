@@ -24,8 +24,9 @@ from cryptography.x509.oid import NameOID
 from tests.sending.harness import DEADLINE, eventually
 
 from adjourn.sending.addresses import AddressRule
+from adjourn.sending.aiohttp_sender import AiohttpSender
 from adjourn.sending.policy import Reply
-from adjourn.sending.sender import AiohttpSender, LookUp, Request
+from adjourn.sending.sender import LookUp, Request
 
 LOOPBACK = AddressRule([ip_network("127.0.0.0/8"), ip_network("::1/128")])
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

@@ -7,8 +7,9 @@ from ipaddress import ip_network
 import pytest
 
 from adjourn.sending.addresses import AddressRule
+from adjourn.sending.aiohttp_sender import AiohttpSender
 from adjourn.sending.policy import Reply
-from adjourn.sending.sender import AiohttpSender, Request
+from adjourn.sending.sender import Request
 
 pytestmark = pytest.mark.anyio
 
