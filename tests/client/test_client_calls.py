@@ -3,13 +3,15 @@
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, assert_type
+from enum import StrEnum
+from typing import Any, assert_type, get_args
 
 import httpx
 import pytest
 from tests.client.harness import APP, KEY, Server, ok
 
-from adjourn.client import AsyncPartnerAdmin, AsyncPlatform, PartnerAdmin, Platform
+from adjourn.client import AsyncPartnerAdmin, AsyncPlatform, PartnerAdmin, Platform, values
+from adjourn.models import AppStatus, AutomationStatus, ConnectionStatus, DeliveryState, SignatureProfile
 from adjourn.resources import (
     App,
     Automation,
@@ -230,6 +232,20 @@ class TestReading:
         answer = ok({**APP, "new": 1})
         Server(answer).admin(on_answer=bodies.append).get_app()
         assert bodies == [answer.content]
+
+
+@pytest.mark.parametrize(
+    ("words", "states"),
+    [
+        (values.AppStatus, AppStatus),
+        (values.AutomationStatus, AutomationStatus),
+        (values.ConnectionStatus, ConnectionStatus),
+        (values.DeliveryStatus, DeliveryState),
+        (values.SignatureProfile, SignatureProfile),
+    ],
+)
+def test_the_words_are_the_servers(words: Any, states: type[StrEnum]) -> None:
+    assert get_args(words) == tuple(states)
 
 
 def page(*ids: str, total: int | None = 5) -> httpx.Response:

@@ -16,13 +16,14 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from typing import Annotated, Any
 
-import httpx
 import msgspec
 import typer
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from adjourn.client import AsyncPlatform
+from adjourn.client.values import SignatureProfile
 from adjourn.config import Secret, Settings
 from adjourn.errors import ConfigError, VerificationError
 from adjourn.providers import PROVIDERS
@@ -45,7 +46,7 @@ class _App(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     path: str
-    profile: str
+    profile: SignatureProfile
     users: tuple[str, ...]
 
 
@@ -129,12 +130,14 @@ async def _demo(console: Console, *, exit_: bool, port: int | None) -> bool:
             ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
             server = await _start(folder, port, ready)
             try:
-                async with _client(await ready) as client:
-                    await _run(console, client, endpoint, arrivals)
-                    arrived = _summary(console, arrivals)
-                    if not exit_:
-                        _invite(console, str(client.base_url))
-                        await server
+                url = await ready
+                console.print(f"[bold]Adjourn[/] serves at {url}")
+                async with AsyncPlatform(key=_KEY, base_url=url, trust_env=False) as platform:
+                    await _run(console, platform, endpoint, arrivals)
+                arrived = _summary(console, arrivals)
+                if not exit_:
+                    _invite(console, url)
+                    await server
             finally:
                 server.cancel()
                 await asyncio.gather(server, return_exceptions=True)
@@ -162,28 +165,22 @@ async def _start(folder: str, port: int | None, ready: "asyncio.Future[str]") ->
     raise ConfigError("the server ended before it was ready")
 
 
-def _client(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {_KEY}"}, trust_env=False)
-
-
 async def _run(
-    console: Console, client: httpx.AsyncClient, endpoint: LocalEndpoint, arrivals: _Arrivals
+    console: Console, platform: AsyncPlatform, endpoint: LocalEndpoint, arrivals: _Arrivals
 ) -> None:
-    console.print(f"[bold]Adjourn[/] serves at {client.base_url}")
     console.print(f"A receiver listens at {endpoint.url}")
     for app in _APPS:
-        secret = await _create(client, app, endpoint.url)
+        secret = await _create(platform, app, endpoint.url)
         arrivals.trust(app, secret)
         console.print(f"  {app.name}: users {', '.join(app.users)}; signature profile {app.profile}")
     with Live(console=console, refresh_per_second=20, transient=True) as live:
         published = 0
         for event_type, sample in _samples():
-            body = {"event_type": event_type, "data": sample["data"], "audience": {"user_ids": [*_USERS]}}
-            answer = (await client.post("/v1/platform/events", json=body)).raise_for_status()
+            accepted = await platform.publish(event_type, sample["data"], user_ids=[*_USERS])
             now = time.monotonic()
-            for event in answer.json()["events"]:
-                arrivals.answered[event["event_id"]] += 1
-                arrivals.accepted_at[event["event_id"]] = now
+            for event in accepted.events:
+                arrivals.answered[event.event_id] += 1
+                arrivals.accepted_at[event.event_id] = now
             published += 1
             live.update(_progress(published, arrivals))
         deadline = time.monotonic() + _GIVE_UP
@@ -192,19 +189,18 @@ async def _run(
             await asyncio.sleep(0.05)
 
 
-async def _create(client: httpx.AsyncClient, app: _App, receiver: str) -> str:
-    body = {
-        "name": app.name,
-        "company_name": f"{app.name} Inc.",
-        "primary_contact_email": "dev@example.com",
-        "webhook_url": receiver + app.path,
-        "signature_profile": app.profile,
-    }
-    created = (await client.post("/v1/platform/apps", json=body)).raise_for_status().json()
-    connections = [{"user_id": user, "email": _USERS[user]} for user in app.users]
-    path = f"/v1/platform/apps/{created['app']['id']}/connections"
-    (await client.put(path, json={"connections": connections})).raise_for_status()
-    return str(created["credentials"]["webhook_secret"])
+async def _create(platform: AsyncPlatform, app: _App, receiver: str) -> str:
+    """The app with its users; its webhook secret."""
+    made = await platform.create_app(
+        name=app.name,
+        company_name=f"{app.name} Inc.",
+        primary_contact_email="dev@example.com",
+        webhook_url=receiver + app.path,
+        signature_profile=app.profile,
+    )
+    users = [{"user_id": user, "email": _USERS[user]} for user in app.users]
+    await platform.connect_many(made.app.id, users)
+    return made.credentials.webhook_secret
 
 
 def _samples() -> Iterable[tuple[str, dict[str, Any]]]:

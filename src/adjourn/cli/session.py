@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Collection
 from typing import Annotated, Any, TypeVar
 
-import httpx
 import msgspec
 import typer
 
@@ -106,7 +105,7 @@ class Session:
             base_url=given.url or os.environ.get("ADJOURN_URL") or _DEFAULT_URL,
             timeout=_TIMEOUT,
             retries=0,
-            transport=httpx.HTTPTransport(trust_env=False),
+            trust_env=False,
             on_answer=self._keep_answer,
         )
         self._answer = b""

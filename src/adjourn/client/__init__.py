@@ -27,8 +27,10 @@ from adjourn.client.errors import (
 )
 from adjourn.client.partner import AsyncPartnerAdmin, PartnerAdmin
 from adjourn.client.platform import AsyncPlatform, Platform
+from adjourn.client.transport import AsyncOptions, SyncOptions
 
 __all__ = [
+    "AsyncOptions",
     "AsyncPartnerAdmin",
     "AsyncPlatform",
     "BadRequest",
@@ -41,6 +43,7 @@ __all__ = [
     "PartnerAdmin",
     "Platform",
     "RateLimited",
+    "SyncOptions",
     "TimedOut",
     "Unauthorized",
     "Unavailable",

@@ -55,6 +55,10 @@ class _Problem(msgspec.Struct, frozen=True):
 
 
 class Options(TypedDict, total=False):
+    """What every client can be told."""
+
+    timeout: float  # seconds, for each of connecting, sending and reading; default 30
+    trust_env: bool  # whether the environment may name a proxy; default True
     retries: int  # of a call, at most; default 3
     rng: Random  # spreads the retries
     on_answer: Callable[[bytes], None]  # gets the body of each call that succeeds

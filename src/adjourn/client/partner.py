@@ -354,7 +354,7 @@ class _PartnerCalls:
 class PartnerAdmin(_PartnerCalls, SyncTransport):
     """The partner admin API of an Adjourn server, or of the vendor itself, which is the default.
 
-    `options`: timeout, retries, transport, sleep, rng, on_answer (transport.py). Raises ConfigError.
+    `options`: timeout, retries, transport and others (SyncOptions). Raises ConfigError.
     """
 
     def __init__(

@@ -125,7 +125,7 @@ class _PlatformCalls(AppCalls):
 class Platform(_PlatformCalls, SyncTransport):
     """The platform API of an Adjourn server.
 
-    `options`: timeout, retries, transport, sleep, rng, on_answer (transport.py). Raises ConfigError.
+    `options`: timeout, retries, transport and others (SyncOptions). Raises ConfigError.
     """
 
     def __init__(self, *, key: str, base_url: str, **options: Unpack[SyncOptions]) -> None:

@@ -22,13 +22,11 @@ _TIMEOUT = 30.0  # seconds
 
 
 class SyncOptions(Options, total=False):
-    timeout: float  # seconds, for each of connecting, sending and reading; default 30
     transport: httpx.BaseTransport  # instead of connections of its own
     sleep: Callable[[float], None]  # seconds
 
 
 class AsyncOptions(Options, total=False):
-    timeout: float  # seconds, for each of connecting, sending and reading; default 30
     transport: httpx.AsyncBaseTransport  # instead of connections of its own
     sleep: Callable[[float], Awaitable[None]]  # seconds
 
@@ -43,6 +41,7 @@ class SyncTransport:
             headers=checked_headers(headers),
             timeout=options.get("timeout", _TIMEOUT),
             transport=options.get("transport"),
+            trust_env=options.get("trust_env", True),
         )
         wire = _SyncWire(self._http, options.get("sleep", time.sleep))
         self._exchange = Exchange(self._url, wire, options)
@@ -82,6 +81,7 @@ class AsyncTransport:
             headers=checked_headers(headers),
             timeout=options.get("timeout", _TIMEOUT),
             transport=options.get("transport"),
+            trust_env=options.get("trust_env", True),
         )
         wire = _AsyncWire(self._http, options.get("sleep", asyncio.sleep))
         self._exchange = Exchange(self._url, wire, options)
