@@ -52,6 +52,7 @@ class _Problem(msgspec.Struct, frozen=True):
     message: str = ""
     request_id: str | None = None
     faults: tuple[Fault, ...] = ()
+    valid_event_types: tuple[str, ...] = ()
 
 
 class Options(TypedDict, total=False):
@@ -130,6 +131,7 @@ class Exchange:
             status=status,
             request_id=problem.request_id or response.headers.get("x-request-id"),
             faults=problem.faults,
+            valid_event_types=problem.valid_event_types,
             retry_after=retry_after(response.headers, datetime.now(UTC)),
             body=response.content if message else b"",
         )
