@@ -82,7 +82,7 @@ class Api:
 
 
 def check_problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
+    assert answer.status_code == status, f"{answer.request.method} {answer.request.url}: {answer.text}"
     assert answer.headers["content-type"] == "application/json"
     problem: dict[str, Any] = answer.json()
     assert problem["code"] == code

@@ -1,7 +1,8 @@
 """Every wrong input ends in the documented error, on every route."""
 
-from typing import Any
+from typing import NamedTuple
 
+import httpx
 import pytest
 from tests.api.harness import Api, check_problem, sample
 
@@ -93,10 +94,19 @@ WITH_BODY = [
 ]
 
 
-async def client_for(api: Api, path: str) -> Any:
-    """Of the API that the path is in; there is an app `x`."""
-    created = await api.create_app(id="x")
-    return api.platform if "/platform/" in path else api.partner(created)
+class Clients(NamedTuple):
+    """One for each API; there is an app `x`."""
+
+    platform: httpx.AsyncClient
+    partner: httpx.AsyncClient
+
+    def of(self, path: str) -> httpx.AsyncClient:
+        return self.platform if "/platform/" in path else self.partner
+
+
+@pytest.fixture
+async def clients(api: Api) -> Clients:
+    return Clients(api.platform, api.partner(await api.create_app(id="x")))
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer wrong", "Basic pk_test", "pk_test"])
@@ -153,30 +163,27 @@ async def test_the_client_id_may_be_left_out(api: Api) -> None:
     assert answer.status_code == 200
 
 
-@pytest.mark.parametrize(("method", "path"), WITH_BODY)
-async def test_a_body_that_is_no_json_is_refused(api: Api, method: str, path: str) -> None:
-    client = await client_for(api, path)
-    for body in (b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[NaN]", b"[1e999]", b'"\\ud800"'):
-        answer = await client.request(method, path, content=body, headers=_JSON)
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a":1,"a":2}', b"[NaN]", b"[1e999]", b'"\\ud800"'])
+async def test_a_body_that_is_no_json_is_refused(clients: Clients, body: bytes) -> None:
+    for method, path in WITH_BODY:
+        answer = await clients.of(path).request(method, path, content=body, headers=_JSON)
         check_problem(answer, 400, "invalid_request_body")
 
 
-@pytest.mark.parametrize(("method", "path"), WITH_BODY)
-async def test_a_body_of_the_wrong_form_names_its_faults(api: Api, method: str, path: str) -> None:
-    client = await client_for(api, path)
-    for body in ("[]", "null", '"text"', "1", "true", '{"surplus": 1}'):
-        answer = await client.request(method, path, content=body, headers=_JSON)
+@pytest.mark.parametrize("body", ["[]", "null", '"text"', "1", "true", '{"surplus": 1}'])
+async def test_a_body_of_the_wrong_form_names_its_faults(clients: Clients, body: str) -> None:
+    for method, path in WITH_BODY:
+        answer = await clients.of(path).request(method, path, content=body, headers=_JSON)
         problem = check_problem(answer, 400, "validation_error")
         assert problem["faults"]
         assert all(fault["path"].startswith("$") and fault["reason"] for fault in problem["faults"])
 
 
-@pytest.mark.parametrize(("method", "path"), WITH_BODY)
-async def test_another_content_type_is_refused(api: Api, method: str, path: str) -> None:
-    client = await client_for(api, path)
-    for media_type in ("text/plain", "application/x-www-form-urlencoded", "application/xml"):
-        headers = {"Content-Type": media_type}
-        answer = await client.request(method, path, content=b"{}", headers=headers)
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml"])
+async def test_another_content_type_is_refused(clients: Clients, media_type: str) -> None:
+    headers = {"Content-Type": media_type}
+    for method, path in WITH_BODY:
+        answer = await clients.of(path).request(method, path, content=b"{}", headers=headers)
         check_problem(answer, 415, "unsupported_media_type")
 
 
@@ -186,15 +193,14 @@ async def test_a_compressed_body_is_refused(api: Api) -> None:
     check_problem(answer, 415, "unsupported_media_type")
 
 
-@pytest.mark.parametrize(("method", "path"), WITH_BODY)
-async def test_a_body_that_is_too_large_is_refused(api: Api, method: str, path: str) -> None:
-    client = await client_for(api, path)
-    many = path.endswith(("/batch", "/connections"))
-    most = (8 << 20) if many else (256 << 10)
-    answer = await client.request(method, path, content=b" " * (most + 1))
-    check_problem(answer, 413, "payload_too_large")
-    answer = await client.request(method, path, content=b" " * most)
-    check_problem(answer, 400, "invalid_request_body")
+async def test_a_body_that_is_too_large_is_refused(clients: Clients) -> None:
+    for method, path in WITH_BODY:
+        many = path.endswith(("/batch", "/connections"))
+        most = (8 << 20) if many else (256 << 10)
+        answer = await clients.of(path).request(method, path, content=b" " * (most + 1))
+        check_problem(answer, 413, "payload_too_large")
+        answer = await clients.of(path).request(method, path, content=b" " * most)
+        check_problem(answer, 400, "invalid_request_body")
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/platform/nothing", "/v1/platform/apps/a/b/c", "/v2/x"])
@@ -208,25 +214,29 @@ async def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
         ("DELETE", "/v1/platform/events", {"GET", "POST", "OPTIONS"}),
         ("PUT", "/v1/platform/apps", {"GET", "POST", "OPTIONS"}),
         ("POST", "/v1/platform/apps/x", {"GET", "PATCH", "DELETE", "OPTIONS"}),
+        ("DELETE", "/v1/platform/apps/x/webhook-status", {"GET", "PUT", "OPTIONS"}),
+        ("POST", "/v1/partner/admin/app", {"GET", "PUT", "PATCH", "OPTIONS"}),
+        ("GET", "/v1/partner/admin/app/status", {"PUT", "OPTIONS"}),
+        ("POST", "/v1/partner/admin/app/webhook-filter", {"PUT", "DELETE", "OPTIONS"}),
+        ("PUT", "/v1/partner/admin/webhook-deliveries/retry", {"GET", "POST", "OPTIONS"}),
+        ("POST", "/v1/partner/admin/workflows/x", {"GET", "PUT", "PATCH", "DELETE", "OPTIONS"}),
+        ("PUT", "/v1/partner/admin/connections/x", {"GET", "DELETE", "OPTIONS"}),
+        ("GET", "/v1/partner/admin/credentials/api-key/rotate", {"POST", "OPTIONS"}),
     ],
 )
 async def test_another_method_is_told_which_are_allowed(
-    api: Api, method: str, path: str, allowed: set[str]
+    clients: Clients, method: str, path: str, allowed: set[str]
 ) -> None:
-    answer = await api.platform.request(method, path)
+    answer = await clients.of(path).request(method, path)
     check_problem(answer, 405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == allowed
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [each for each in PLATFORM if "/x" in each[1]],
-)
-async def test_nothing_of_an_unknown_app_is_found(api: Api, method: str, path: str) -> None:
-    body: dict[str, Any] = {"email": "a@b.example"} if path.endswith("/ana") else {}
-    body = {"connections": []} if path.endswith("/connections") else body
-    json_body = body if method in {"PUT", "PATCH"} else None
-    check_problem(await api.platform.request(method, path, json=json_body), 404, "not_found")
+async def test_nothing_of_an_unknown_app_is_found(api: Api) -> None:
+    for method, path in PLATFORM:
+        if "/x" in path:
+            body = {"email": "a@b.example"} if path.endswith("/ana") else {}
+            check_problem(await api.platform.request(method, path, json=body), 404, "not_found")
 
 
 async def test_another_apps_delivery_is_not_found(api: Api) -> None:
@@ -240,22 +250,21 @@ async def test_another_apps_delivery_is_not_found(api: Api) -> None:
     check_problem(await api.partner(other).post(f"{path}/retry"), 404, "not_found")
 
 
-async def test_a_page_out_of_bounds_names_the_parameter(api: Api) -> None:
-    partner = api.partner(await api.create_app(id="x"))
+async def test_a_page_out_of_bounds_names_the_parameter(clients: Clients) -> None:
     bounds = "limit=0 limit=101 limit=-1 limit=x limit=1.5 limit= offset=-1 offset=x"
-    for client, path in (
-        (api.platform, "/v1/platform/apps"),
-        (api.platform, "/v1/platform/deliveries"),
-        (api.platform, "/v1/platform/events"),
-        (api.platform, "/v1/platform/apps/x/connections"),
-        (partner, "/v1/partner/admin/webhook-deliveries"),
-        (partner, "/v1/partner/admin/webhook-deliveries/retry"),
-        (partner, "/v1/partner/admin/automations"),
-        (partner, "/v1/partner/admin/connections"),
-        (partner, "/v1/partner/admin/credentials/history"),
+    for path in (
+        "/v1/platform/apps",
+        "/v1/platform/deliveries",
+        "/v1/platform/events",
+        "/v1/platform/apps/x/connections",
+        "/v1/partner/admin/webhook-deliveries",
+        "/v1/partner/admin/webhook-deliveries/retry",
+        "/v1/partner/admin/automations",
+        "/v1/partner/admin/connections",
+        "/v1/partner/admin/credentials/history",
     ):
         for query in bounds.split():
-            problem = check_problem(await client.get(f"{path}?{query}"), 400, "validation_error")
+            problem = check_problem(await clients.of(path).get(f"{path}?{query}"), 400, "validation_error")
             assert problem["faults"][0]["path"] == "?" + query.split("=")[0]
 
 

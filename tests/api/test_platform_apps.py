@@ -271,9 +271,7 @@ async def test_what_waited_for_a_suspended_app_goes_out_when_it_is_active(api: A
     await partner.put("/v1/partner/admin/webhook-status", json={"enabled": False})
     accepted = await api.publish(sample("meeting.created"))
     await api.platform.patch(path, json={"status": "suspended"})
-    await api.platform.put(
-        f"{path}/webhook-status", json={"enabled": True, "pending_disposition": "deliver"}
-    )
+    await api.platform.put(f"{path}/webhook-status", json={"enabled": True, "pending_disposition": "deliver"})
     (held,) = await api.outcomes(accepted["events"][0]["event_id"])
     assert (held["outcome"], held["reason"]) == ("held", "it waits, because the app is suspended")
     assert api.endpoint.received == []

@@ -43,11 +43,11 @@ def caller(request: AnyRequest) -> Caller:
 
 def who(request: AnyRequest) -> Who:
     """As the history of credentials remembers them."""
-    user_agent = request.headers.get("user-agent")
+    user_agent = request.headers.get("user-agent", "")[:_LONGEST_USER_AGENT]
     return Who(
         kind=caller(request).kind,
         ip_address=None if request.client is None else request.client.host,
-        user_agent=None if user_agent is None else user_agent[:_LONGEST_USER_AGENT],
+        user_agent=user_agent or None,
     )
 
 
