@@ -40,6 +40,13 @@ async def test_everything_described_is_served(api: Api) -> None:
     assert [each for each in OPERATIONS if not any(matches(other, each) for other in served(api))] == []
 
 
+async def test_every_path_needs_the_key_it_says(api: Api) -> None:
+    for (method, path), operation in OPERATIONS.items():
+        for client in (api.client({}), api.client({"Authorization": "Bearer no", "X-API-Key": "no"})):
+            status = (await client.request(method, path)).status_code
+            assert (path, status == 401) == (path, operation["security"] != [])
+
+
 @pytest.mark.parametrize("path", ["/v1/partner/admin/app", "/v1/platform/apps"])
 async def test_options_needs_a_key_as_any_method_does(api: Api, path: str) -> None:
     assert (await api.client({}).options(path)).status_code == 401

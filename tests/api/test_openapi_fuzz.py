@@ -113,8 +113,9 @@ class World:
     def call(self, case: Case) -> None:
         """Send it with the right keys, and check the answer."""
         headers = _PLATFORM_KEY if case.path.startswith(_PLATFORM) else self._keys
-        case.call_and_validate(base_url=self._stage.url, headers=headers)
-        if case.method == "DELETE" or case.path.endswith(("/rotate", "/rollback", "status")):
+        answer = case.call_and_validate(base_url=self._stage.url, headers=headers)
+        spoils = case.method == "DELETE" or case.path.endswith(("/rotate", "status"))
+        if spoils and answer.status_code < 300:
             self.renew()
 
     def _ask(self, method: str, path: str, body: object) -> Any:
@@ -160,6 +161,8 @@ def schema(mode: str, *, examples: int, coverage: bool) -> Any:
                 "negative_data_rejection": {"expected-statuses": [400, 401, 404, 405, 409, 413, 415, 422]},
                 # the framework's answer to OPTIONS names only some of a path's methods
                 "allow_header_conformance": {"enabled": False},
+                # two requests more for each; test_openapi.py asks each path once without a key
+                "ignored_auth": {"enabled": False},
             },
             "operations": [
                 {
@@ -177,7 +180,7 @@ _NOTHING_TO_GET_WRONG = "No key needed"
 
 right = schema("positive", examples=3, coverage=True).exclude(operation_id_regex=_ALIKE)
 wrong = (
-    schema("negative", examples=15, coverage=False)
+    schema("negative", examples=8, coverage=False)
     .exclude(operation_id_regex=_ALIKE)
     .exclude(tag=_NOTHING_TO_GET_WRONG)
 )

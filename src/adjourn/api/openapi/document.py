@@ -11,7 +11,7 @@ from adjourn import resources
 from adjourn.api.openapi.operation import Json, Operation
 from adjourn.api.openapi.partner import PARTNER
 from adjourn.api.openapi.platform import OPEN, PLATFORM
-from adjourn.api.openapi.schemas import components
+from adjourn.api.openapi.schemas import ID, components
 
 __all__ = ["document"]
 
@@ -33,7 +33,6 @@ _PATH = {
     "replay_id": "a replay's id",
     "user_id": "the product's own id of a user",
 }
-_ID: Json = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
 _TEXT: Json = {"type": "string"}
 _COUNT: Json = {"type": "string", "pattern": "^[0-9]+$"}
 
@@ -159,7 +158,7 @@ def _operation(call: Operation, path: str, security: list[Json], schema_of: Mapp
 
 def _of_path(path: str) -> Iterator[Json]:
     for name in re.findall(r"{(\w+)}", path):
-        yield {**_parameter(name, "path", _PATH[name], _ID), "required": True}
+        yield {**_parameter(name, "path", _PATH[name], {"type": "string", **ID}), "required": True}
 
 
 def _refusals(call: Operation, path: str, security: list[Json]) -> list[int]:

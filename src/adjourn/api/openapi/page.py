@@ -1,5 +1,6 @@
 """The document as one page of HTML to browse: no scripts, nothing fetched."""
 
+import json
 from collections.abc import Iterable, Iterator
 from functools import cache
 from html import escape
@@ -133,7 +134,7 @@ def _kind(schema: Json) -> str:
     if schema.get("type") == "array":
         return f"array of {_kind(schema.get('items', {}))}"
     bounds = (f"{name} {schema[key]:,}" for key, name in _BOUNDS.items() if key in schema)
-    default = [f"default {schema['default']}"] if "default" in schema else []
+    default = [f"default {json.dumps(schema['default'])}"] if "default" in schema else []
     return ", ".join([str(schema.get("format", schema.get("type", "anything"))), *bounds, *default])
 
 

@@ -25,11 +25,12 @@ from adjourn.models import (
 from adjourn.providers import PROVIDERS
 from adjourn.storage.base import CredentialAction, CredentialType
 
-__all__ = ["components"]
+__all__ = ["ID", "components"]
 
+ID: Json = {"minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
 # What adjourn/check.py takes for each of its formats.
 _FORMATS: Mapping[str, Json] = {
-    "id": {"minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f]+$"},
+    "id": ID,
     "email": {"format": "email", "maxLength": 254},
     "http-url": {"format": "uri", "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"},
     "date-time": {"format": "date-time"},
