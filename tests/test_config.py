@@ -39,6 +39,7 @@ def test_nothing_given_is_the_defaults() -> None:
             "allow_networks",
             (ip_network("10.0.0.0/8"), ip_network("::1/128")),
         ),
+        ("TRUSTED_PROXIES", "10.0.0.1", "trusted_proxies", (ip_network("10.0.0.1/32"),)),
         ("REQUIRE_CLIENT_ID", "true", "require_client_id", True),
         ("REQUIRE_CLIENT_ID", "YES", "require_client_id", True),
         ("REQUIRE_CLIENT_ID", "0", "require_client_id", False),

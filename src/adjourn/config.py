@@ -62,6 +62,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     retry_delays: tuple[timedelta, ...] | None = None  # of Contio, instead of the documented ones
     allow_networks: tuple[Network, ...] = ()
+    trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
     require_client_id: bool = False
     partner_rate_limit: int = 600  # requests a minute for each app; 0: no limit
     platform_rate_limit: int = 0  # requests a minute; 0: no limit
@@ -217,6 +218,7 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "port": ("port", _port),
     "retry_delays": ("retry_delays", _delays),
     "allow_networks": ("allow_networks", _networks),
+    "trusted_proxies": ("trusted_proxies", _networks),
     "require_client_id": ("require_client_id", _flag),
     "partner_rate_limit": ("partner_rate_limit", _whole),
     "platform_rate_limit": ("platform_rate_limit", _whole),

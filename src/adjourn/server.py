@@ -43,7 +43,8 @@ async def serve(settings: Settings, *, on_ready: Ready) -> None:
             access_log=False,
             ws="none",
             server_header=False,
-            proxy_headers=False,  # nothing here reads them, and anyone can send them
+            proxy_headers=bool(settings.trusted_proxies),  # anyone else can send them, too
+            forwarded_allow_ips=[str(each) for each in settings.trusted_proxies],
             timeout_graceful_shutdown=_REQUESTS_END_WITHIN,
             http=BoundedProtocol,
         )

@@ -44,9 +44,10 @@ class Servers:
         }
 
     @asynccontextmanager
-    async def start(self) -> AsyncIterator[Running]:
+    async def start(self, **settings: str) -> AsyncIterator[Running]:
+        environ = {**self._environ, **{f"ADJOURN_{name.upper()}": each for name, each in settings.items()}}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "adjourn", "serve", env=self._environ, stderr=asyncio.subprocess.PIPE
+            sys.executable, "-m", "adjourn", "serve", env=environ, stderr=asyncio.subprocess.PIPE
         )
         assert process.stderr is not None
         try:
