@@ -54,6 +54,13 @@ async def test_options_needs_a_key_as_any_method_does(api: Api, path: str) -> No
     assert (await client.options(path)).status_code == 204
 
 
+@pytest.mark.parametrize("user_id", ["u" * 256, "%00", "a%0Ab"])
+async def test_an_id_in_a_path_is_bounded_as_the_document_says(api: Api, user_id: str) -> None:
+    path = f"/v1/platform/apps/{(await api.create_app())['app']['id']}/connections/{user_id}"
+    answer = await api.platform.put(path, json={"email": "ana@example.com"})
+    assert (answer.status_code, answer.json()["faults"][0]["path"]) == (400, "{user_id}")
+
+
 def test_each_operation_has_a_name_of_its_own() -> None:
     names = [each["operationId"] for each in OPERATIONS.values()]
     assert len(names) == len(set(names))

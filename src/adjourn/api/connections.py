@@ -11,7 +11,8 @@ from adjourn.api.inputs import choice, page, read_form
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import connection_shape, listing
-from adjourn.errors import NotFound
+from adjourn.check import check
+from adjourn.errors import Fault, InputError, NotFound
 from adjourn.models import App, Connection, ConnectionStatus
 
 __all__ = ["Connections", "OwnConnections"]
@@ -62,6 +63,7 @@ class Connections(Controller):
         self, user_id: FromPath[str], app: Concerned, request: AnyRequest, services: Wired
     ) -> Response[bytes]:
         form = await read_form(request, Connect)
+        _check_user_id(user_id, form)
         connection = _connection(app.id, user_id, form, datetime.now(UTC))
         (created,) = await services.partners.connect(app.id, [connection])
         stored = await services.store.directory.find_connection(app.id, user_id)
@@ -72,6 +74,12 @@ class Connections(Controller):
     @delete("/{user_id:str}", status_code=204)
     async def disconnect(self, user_id: FromPath[str], app: Concerned, services: Wired) -> None:
         await services.partners.disconnect(app.id, user_id)
+
+
+def _check_user_id(user_id: str, form: Connect) -> None:
+    """In a path it may be what it may be in a body. Raises InputError."""
+    for fault in check(ConnectOne, {"user_id": user_id, "email": form.email}):
+        raise InputError("no user's id", faults=[Fault("{user_id}", fault.reason)])
 
 
 async def _list_connections(services: Services, request: AnyRequest, app: App) -> Answer:
