@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec.json
 
+from adjourn import resources
 from adjourn.api.openapi.operation import Json
 from adjourn.models import (
     AppStatus,
@@ -85,6 +86,10 @@ _SAYS: Mapping[str, Json] = {
 }
 
 
+# Fields that a vendor's answers may lack, and ours always have, beside those with a default in resources.py.
+_ALWAYS = {"Automation.is_active", "RetryScheduled.next_retry_at"}
+
+
 def components(types: Sequence[Any]) -> tuple[Iterable[Json], Json]:
     """The schema of each type, and the named ones they refer to."""
     made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
@@ -93,12 +98,22 @@ def components(types: Sequence[Any]) -> tuple[Iterable[Json], Json]:
     for key, more in _SAYS.items():
         struct, _, field = key.partition(".")
         named[struct]["properties"][field].update(more)
-    for schema in named.values():
+    for name, schema in named.items():
         schema["additionalProperties"] = False
+        if name in resources.__all__:
+            _require(name, schema["properties"], schema["required"])
         for node in _nodes(schema):
             if node.get("format") in _FORMATS:
                 node.update(_FORMATS[node.pop("format")])
     return schemas, {"EventTypeName": _EVENT_TYPES, **named}
+
+
+def _require(name: str, properties: Json, required: list[str]) -> None:
+    """Of an answer: what a client need not find in a vendor's, every one of ours has."""
+    for field, schema in properties.items():
+        has_default = schema.pop("default", required) is not required
+        if has_default or f"{name}.{field}" in _ALWAYS:
+            required.append(field)
 
 
 def _nodes(value: Any) -> Iterator[Json]:
