@@ -64,6 +64,8 @@ def in_words(exc: BaseException) -> str | None:
             return "the host name is not a valid one"
         case ssl.SSLCertVerificationError():
             return f"TLS: the certificate does not verify: {exc.verify_message}"
+        case ssl.SSLEOFError():
+            return "TLS: the endpoint closed the connection in the handshake"
         case ssl.SSLError():
             return f"TLS: {exc.reason or 'the handshake failed'}"
     return None

@@ -1,0 +1,138 @@
+"""One connection to an endpoint, with at most one request on it."""
+
+import asyncio
+import select
+import socket
+from typing import Protocol
+
+from adjourn.sending.http1.answer import Answer, NotHttp
+from adjourn.sending.policy import Reply
+from adjourn.sending.replies import failed
+
+__all__ = ["Connection", "Overdue", "Owner", "Wire"]
+
+
+class Overdue(Exception):
+    """The time of a request was over before its answer came."""
+
+
+class Wire(Protocol):
+    """What a connection writes to: a transport, or TLS over one."""
+
+    def write(self, data: bytes) -> None: ...
+    def get_write_buffer_size(self) -> int: ...
+    def close(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Owner(Protocol):
+    def lost(self, connection: "Connection") -> None:
+        """It is closed."""
+
+
+class Connection(asyncio.Protocol):
+    """`ask` writes a request; `asked` is the future of its Reply, or of None where no answer came.
+
+    `fault` says why then: None where the endpoint closed the connection. Anything that leaves doubt about
+    what the next byte belongs to ends the connection, so that no later request is ever written to it.
+    """
+
+    def __init__(self, origin: str, sock: socket.socket, owner: Owner) -> None:
+        self.origin = origin
+        self.free_since = 0.0
+        self.fault: BaseException | None = None
+        self.is_over = False
+        self._owner = owner
+        self._loop = asyncio.get_running_loop()
+        self._answer = Answer()
+        self.asked: asyncio.Future[Reply | None] = self._loop.create_future()
+        self._in_doubt = False
+        self._unsent = b""  # the first request, until there is a wire
+        self._wire: Wire | None = None
+        self._poll = select.poll()
+        self._poll.register(sock.fileno(), select.POLLIN)
+
+    @property
+    def was_stale(self) -> bool:
+        """The endpoint ended it before any byte of an answer: if it was kept, it had been closed already.
+
+        Where it was reset this cannot be told; a second copy carries the same event_id.
+        """
+        ended_by_peer = self.fault is None or isinstance(self.fault, ConnectionError)
+        return ended_by_peer and not self._answer.heard
+
+    def ask(self, message: bytes, *, has_body: bool = True) -> None:
+        """`asked` becomes the answer. `has_body`: whether that may have one."""
+        self._answer.begin(has_body=has_body)
+        self.asked = self._loop.create_future()
+        if self._wire is None:
+            self._unsent = message
+        else:
+            self._wire.write(message)
+
+    def is_quiet(self) -> bool:
+        """Nothing came since the last answer, not even what the event loop has yet to read."""
+        return not self.is_over and not self._poll.poll(0)
+
+    def expire(self) -> None:
+        """The time of the request is over. What of an answer came is its answer."""
+        if not self.asked.done():
+            self.end(Overdue())
+
+    def end(self, fault: BaseException | None) -> None:
+        """Nothing more comes."""
+        if not self.asked.done():
+            self.fault = fault
+            self.asked.set_result(None if self._answer.status is None else self._answer.reply())
+        self.abort()
+
+    def close(self) -> None:
+        """In good order: nothing is under way."""
+        self.is_over = True
+        if self._wire is not None:
+            self._wire.close()
+
+    def abort(self) -> None:
+        self.is_over = True
+        if self._wire is not None:
+            self._wire.abort()
+
+    # what the wire calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.connected(transport)  # type: ignore[arg-type] # uvloop's is no asyncio.Transport
+
+    def connected(self, wire: Wire) -> None:
+        self._wire = wire
+        if self.is_over:
+            wire.abort()
+            return
+        wire.write(self._unsent)
+        self._unsent = b""
+
+    def data_received(self, data: bytes) -> None:
+        asked, answer, wire = self.asked, self._answer, self._wire
+        if asked.done() or wire is None:
+            self.abort()  # nobody asked
+            return
+        if not answer.heard and wire.get_write_buffer_size():
+            self._in_doubt = True  # an answer to half a request: counts, but what becomes of the other half?
+        try:
+            answer.feed(data)
+        except NotHttp as exc:
+            self.abort()
+            asked.set_result(failed(f"not an HTTP answer: {exc}"))
+            return
+        if answer.is_over:
+            if self._in_doubt or not answer.is_clean:
+                self.abort()
+            asked.set_result(answer.reply())
+
+    def eof_received(self) -> None:
+        self.end(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.end(exc)
+        self._wire = None
+        self._answer.forget()
+        self._owner.lost(self)

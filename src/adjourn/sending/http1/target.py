@@ -1,0 +1,72 @@
+"""Where a URL leads, and the bytes of a request to it."""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address
+from typing import NamedTuple
+
+from adjourn.endpoint import parse_endpoint
+from adjourn.sending.replies import ODD_ADDRESS
+
+__all__ = ["Target", "target_of"]
+
+_URL = re.compile(r"[^:]+://([^/?#]*)([^#]*)")
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Target(NamedTuple):
+    """`origin` is what connections are kept by; `head` is the request line and the host."""
+
+    origin: str
+    host: str  # a name, or an address without brackets
+    port: int
+    is_tls: bool
+    has_body: bool  # the answer may have one
+    head: str
+
+    def message(self, headers: Mapping[str, str], body: bytes) -> bytes:
+        """A whole request. Raises ValueError where a header would break out of its line."""
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if not lines.count("\r") == lines.count("\n") == len(headers) or "\0" in lines:
+            raise ValueError("a header holds a line break or a NUL")
+        return f"{self.head}{lines}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+@lru_cache(maxsize=4096)  # asked again for each delivery
+def target_of(method: str, url: str) -> Target:
+    """Raises ValueError with a reason fit for the partner."""
+    try:
+        origin = parse_endpoint(url).origin
+    except ValueError as exc:
+        raise ValueError(f"the URL {exc}") from exc
+    scheme, _, netloc = origin.partition("://")
+    host, _, port = netloc.rpartition(":")
+    if _ends_in_a_number(host) and not _is_address(host):
+        raise ValueError(ODD_ADDRESS)
+    matched = _URL.match(url)
+    assert matched is not None, "a checked URL has a scheme"
+    path = matched[2] if matched[2].startswith("/") else f"/{matched[2]}"
+    shown = host if int(port) == _DEFAULT_PORTS[scheme] else netloc
+    return Target(
+        origin=origin,
+        host=host.strip("[]"),
+        port=int(port),
+        is_tls=scheme == "https",
+        has_body=method != "HEAD",
+        head=f"{method} {path} HTTP/1.1\r\nHost: {shown}\r\n",
+    )
+
+
+def _ends_in_a_number(host: str) -> bool:
+    """Such a host is an IPv4 address, however it is spelled, and no name (WHATWG URL, "ends in a number")."""
+    return _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
