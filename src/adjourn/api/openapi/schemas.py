@@ -86,7 +86,7 @@ _SAYS: Mapping[str, Json] = {
 }
 
 
-# Fields that a vendor's answers may lack, and ours always have, beside those with a default in resources.py.
+# Fields that a vendor's answers may lack, and ours always have, beside those with a default in resources/.
 _ALWAYS = {"Automation.is_active", "RetryScheduled.next_retry_at"}
 
 
