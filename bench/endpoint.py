@@ -1,4 +1,4 @@
-"""The receiver of bench.sending: on every loopback address, in plain HTTP or TLS; or one that never answers."""
+"""The receiver of bench.sending, on every loopback address, plain or in TLS; or one that never answers."""
 
 import argparse
 import asyncio

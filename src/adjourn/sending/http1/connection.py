@@ -3,11 +3,12 @@
 import asyncio
 import select
 import socket
-from typing import Protocol
+from typing import Any, Protocol
 
 from adjourn.sending.http1.answer import Answer, NotHttp
 from adjourn.sending.policy import Reply
 from adjourn.sending.replies import failed
+from adjourn.sending.sender import UNSENT_FOR
 
 __all__ = ["Connection", "Overdue", "Owner", "Wire"]
 
@@ -19,6 +20,7 @@ class Overdue(Exception):
 class Wire(Protocol):
     """What a connection writes to: a transport, or TLS over one."""
 
+    def get_extra_info(self, name: str) -> Any: ...
     def write(self, data: bytes) -> None: ...
     def get_write_buffer_size(self) -> int: ...
     def close(self) -> None: ...
@@ -26,6 +28,9 @@ class Wire(Protocol):
 
 
 class Owner(Protocol):
+    def opened(self, connection: "Connection") -> bool:
+        """It stands. Returns whether it may be used."""
+
     def lost(self, connection: "Connection") -> None:
         """It is closed."""
 
@@ -37,7 +42,7 @@ class Connection(asyncio.Protocol):
     what the next byte belongs to ends the connection, so that no later request is ever written to it.
     """
 
-    def __init__(self, origin: str, sock: socket.socket, owner: Owner) -> None:
+    def __init__(self, origin: str, owner: Owner) -> None:
         self.origin = origin
         self.free_since = 0.0
         self.fault: BaseException | None = None
@@ -47,10 +52,9 @@ class Connection(asyncio.Protocol):
         self._answer = Answer()
         self.asked: asyncio.Future[Reply | None] = self._loop.create_future()
         self._in_doubt = False
-        self._unsent = b""  # the first request, until there is a wire
+        self._unsent = b""  # the first request, until the wire takes it
         self._wire: Wire | None = None
         self._poll = select.poll()
-        self._poll.register(sock.fileno(), select.POLLIN)
 
     @property
     def was_stale(self) -> bool:
@@ -66,7 +70,7 @@ class Connection(asyncio.Protocol):
         self._answer.begin(has_body=has_body)
         self.asked = self._loop.create_future()
         if self._wire is None:
-            self._unsent = message
+            self._unsent = message  # its first, for which it was opened
         else:
             self._wire.write(message)
 
@@ -100,14 +104,23 @@ class Connection(asyncio.Protocol):
     # what the wire calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.connected(transport)  # type: ignore[arg-type] # uvloop's is no asyncio.Transport
+        self.attach(transport)  # type: ignore[arg-type] # uvloop's is no asyncio.Transport
+        self.start()
 
-    def connected(self, wire: Wire) -> None:
+    def attach(self, wire: Wire) -> None:
+        """It can be ended from now on, and written to once it starts."""
         self._wire = wire
-        if self.is_over:
-            wire.abort()
+        if self.is_over or not self._owner.opened(self):
+            self.abort()
             return
-        wire.write(self._unsent)
+        sock = wire.get_extra_info("socket")
+        self._poll.register(sock.fileno(), select.POLLIN)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_FOR)
+
+    def start(self) -> None:
+        if self._wire is not None and not self.is_over:
+            self._wire.write(self._unsent)
         self._unsent = b""
 
     def data_received(self, data: bytes) -> None:

@@ -1,9 +1,17 @@
 """One coarse sweep for everything that waits: a timer for each request would cost more than sending it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Deadlines", "Expiring"]
+__all__ = ["Deadlines", "Expiring", "Timers"]
+
+
+class Timers(Protocol):
+    """What is needed of an event loop."""
+
+    def time(self) -> float: ...
+    def call_later(self, delay: float, callback: Callable[[], None]) -> asyncio.TimerHandle: ...
 
 
 class Expiring(Protocol):
@@ -12,13 +20,13 @@ class Expiring(Protocol):
 
 
 class Deadlines:
-    """A wheel of slots, `every` seconds each: what is due is told up to one slot late, never early.
+    """A wheel of slots, `every` seconds each: what is due is told up to two slots late, never early.
 
-    The timer runs only while anything waits.
+    The timer runs only while anything waits, or did so lately.
     """
 
-    def __init__(self, *, every: float) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, loop: Timers, *, every: float) -> None:
+        self._loop = loop
         self._every = every
         self._slots: dict[int, set[Expiring]] = {}
         self._swept = 0  # the last slot that was

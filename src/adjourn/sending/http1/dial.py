@@ -1,7 +1,6 @@
 """Open a connection: resolve, check, connect to the very address that was checked."""
 
 import asyncio
-import socket
 import ssl
 from collections.abc import Sequence
 
@@ -11,7 +10,7 @@ from adjourn.sending.http1.names import Address, Names
 from adjourn.sending.http1.pool import Pool
 from adjourn.sending.http1.target import Target
 from adjourn.sending.http1.tls import Sessions, Tls, client_context
-from adjourn.sending.sender import UNSENT_FOR, LookUp
+from adjourn.sending.sender import LookUp
 
 __all__ = ["Dialler"]
 
@@ -19,7 +18,7 @@ _STAGGER = 0.25  # seconds that an address is tried before the next is tried bes
 
 
 class Dialler:
-    """Opens connections; the rule is asked again for the address of each socket."""
+    """Opens connections; the rule is asked again for the address of each."""
 
     def __init__(self, rule: AddressRule, look_up: LookUp, tls: ssl.SSLContext | None) -> None:
         self._rule = rule
@@ -34,72 +33,74 @@ class Dialler:
         Raises OSError or ValueError.
         """
         addresses = await self._names.addresses(target.host)
+        race = _Race(pool)
         if len(addresses) == 1:
-            sock = await self._connect(addresses[0], target.port)
-        else:
-            sock = await self._first(addresses, target.port)
-        connection = Connection(target.origin, sock, pool)
-        try:
-            connection.ask(message, has_body=target.has_body)
-            protocol = self._secured(connection, target) if target.is_tls else connection
-            pool.opened(connection)
-            await self._loop.create_connection(lambda: protocol, sock=sock)
-        except BaseException:
-            connection.abort()
-            sock.close()
-            pool.lost(connection)
-            raise
-        return connection
+            return await self._connect(addresses[0], target, message, race=race)
+        return await self._first(addresses, target, message, race=race)
 
     def close(self) -> None:
         self._names.close()
+
+    async def _connect(
+        self, address: Address, target: Target, message: bytes, *, race: "_Race"
+    ) -> Connection:
+        """The connection may have lost the race; then it is over."""
+        family, ip = address
+        self._rule.check(ip)
+        connection = Connection(target.origin, race)
+        connection.ask(message, has_body=target.has_body)
+        protocol = self._secured(connection, target) if target.is_tls else connection
+        try:
+            await self._loop.create_connection(lambda: protocol, ip, target.port, family=family)
+        except BaseException:
+            connection.abort()
+            race.lost(connection)
+            raise
+        return connection
 
     def _secured(self, connection: Connection, target: Target) -> Tls:
         if self._tls is None:
             self._tls = client_context()
         return Tls(connection, self._tls, target.host, self._sessions)
 
-    async def _connect(self, address: Address, port: int) -> socket.socket:
-        family, ip = address
-        self._rule.check(ip)
-        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(socket, "TCP_USER_TIMEOUT"):
-                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNSENT_FOR)
-            await self._loop.sock_connect(sock, (ip, port))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    async def _first(self, addresses: Sequence[Address], port: int) -> socket.socket:
-        """The first that connects; each has a head start before the next."""
+    async def _first(
+        self, addresses: Sequence[Address], target: Target, message: bytes, *, race: "_Race"
+    ) -> Connection:
+        """The first that stands; each address has a head start before the next."""
         left = list(reversed(addresses))
-        tasks: set[asyncio.Task[socket.socket]] = set()
+        tasks: set[asyncio.Task[Connection]] = set()
         fault: BaseException = OSError("the host name has no address")
         try:
             while left or tasks:
-                if left:
-                    tasks.add(self._loop.create_task(self._connect(left.pop(), port)))
-                wait = _STAGGER if left else None
-                done, _ = await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+                if left and race.winner is None:
+                    connecting = self._connect(left.pop(), target, message, race=race)
+                    tasks.add(self._loop.create_task(connecting))
+                wait = _STAGGER if left and race.winner is None else None
+                done, tasks = await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    if (raised := task.exception()) is None:
-                        tasks.discard(task)
+                    if (raised := task.exception()) is not None:
+                        fault = raised
+                    elif task.result() is race.winner:
                         return task.result()
-                    tasks.discard(task)
-                    fault = raised
             raise fault
         finally:
-            await _let_go(tasks)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _let_go(tasks: set[asyncio.Task[socket.socket]]) -> None:
-    """Also of those that connected in the very moment that another one did."""
-    for task in tasks:
-        task.cancel()
-    for ended in await asyncio.gather(*tasks, return_exceptions=True):
-        if isinstance(ended, socket.socket):
-            ended.close()
+class _Race:
+    """Of connections to the addresses of one name: only the first that stands is asked."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self.winner: Connection | None = None
+
+    def opened(self, connection: Connection) -> bool:
+        if self.winner is not None:
+            return False
+        self.winner = connection
+        return self._pool.opened(connection)
+
+    def lost(self, connection: Connection) -> None:
+        self._pool.lost(connection)

@@ -63,11 +63,12 @@ class Pool:
         if self._timer is None:
             self._timer = self._loop.call_later(min(_LOOK, self._idle), self._look)
 
-    def opened(self, connection: Connection) -> None:
-        """There is a new one."""
+    def opened(self, connection: Connection) -> bool:
+        """There is a new one. Returns whether it may be used."""
         self._open.add(connection)
         if self._is_closed:
             connection.end(OSError(_CLOSED))
+        return not self._is_closed
 
     def lost(self, connection: Connection) -> None:
         self._open.discard(connection)

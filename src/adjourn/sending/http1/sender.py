@@ -65,7 +65,9 @@ class Http1Sender:
 
     def _start(self) -> "_Open":
         dialler = Dialler(self._rule, self._look_up, self._tls)
-        self._open = _Open(dialler, Pool(idle=self._idle), Deadlines(every=self._sweep))
+        self._open = _Open(
+            dialler, Pool(idle=self._idle), Deadlines(asyncio.get_running_loop(), every=self._sweep)
+        )
         return self._open
 
 

@@ -5,6 +5,7 @@ import contextlib
 import ssl
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from adjourn.sending.http1.connection import Connection, Wire
 
@@ -67,6 +68,9 @@ class Tls(asyncio.Protocol):
             self._above.end(exc)
         self._flush()
 
+    def get_extra_info(self, name: str) -> Any:
+        return None if self._below is None else self._below.get_extra_info(name)
+
     def get_write_buffer_size(self) -> int:
         return 0 if self._below is None else self._below.get_write_buffer_size()
 
@@ -86,9 +90,8 @@ class Tls(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._below = transport  # type: ignore[assignment] # uvloop's is no asyncio.Transport
-        if self._above.is_over:
-            self.abort()
-        else:
+        self._above.attach(self)
+        if not self._above.is_over:
             self._shake()
 
     def data_received(self, data: bytes) -> None:
@@ -117,7 +120,7 @@ class Tls(asyncio.Protocol):
         else:
             self._flush()
             self._is_shaken = True
-            self._above.connected(self)
+            self._above.start()
 
     def _read(self) -> None:
         try:

@@ -1,0 +1,345 @@
+"""What our own sender promises beyond the suite: its connections, its addresses, and that nothing is left."""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import Sequence
+from datetime import timedelta
+from ipaddress import ip_network
+
+import pytest
+from tests.sending.certificates import Authority
+from tests.sending.harness import eventually
+from tests.sending.peers import LOOPBACK, OK, Peer, Run, answers, sending, serving, to
+
+from adjourn.sending.addresses import AddressRule
+from adjourn.sending.http1 import Http1Sender
+from adjourn.sending.policy import Reply
+from adjourn.sending.sender import Request
+
+Found = Sequence[tuple[socket.AddressFamily, str]]
+
+
+def open_sockets() -> int:
+    return sum(_is_socket(file) for file in os.listdir("/proc/self/fd"))
+
+
+def _is_socket(file: str) -> bool:
+    try:
+        return os.readlink(f"/proc/self/fd/{file}").startswith("socket:")
+    except FileNotFoundError:
+        return False
+
+
+# connections
+
+
+def test_a_free_connection_is_closed_after_its_idle_time(run_own: Run) -> None:
+    async def main() -> None:
+        async with serving(answers(OK)) as server:
+            sender = Http1Sender(LOOPBACK, idle=0.1)
+            assert (await sender.send(to(server.url))).succeeded
+            assert server.open == 1
+            await eventually(lambda: server.open == 0)
+            assert (await sender.send(to(server.url))).succeeded
+            assert server.connections == 2
+            await sender.close()
+
+    run_own(main)
+
+
+def test_no_more_connections_are_kept_than_256_for_an_origin(run_own: Run) -> None:
+    async def main() -> None:
+        all_in = asyncio.Event()
+
+        async def handle(peer: Peer) -> None:
+            while await peer.request() is not None:
+                await all_in.wait()
+                await peer.say(OK)
+
+        async with serving(handle) as server, sending() as sender:
+            attempts = [asyncio.create_task(sender.send(to(server.url))) for _ in range(300)]
+            await eventually(lambda: len(server.requests) == 300)
+            all_in.set()
+            assert all(each.succeeded for each in await asyncio.gather(*attempts))
+            await eventually(lambda: server.open == 256)
+
+    run_own(main)
+
+
+def test_connections_are_kept_apart_by_scheme_host_and_port(run_own: Run) -> None:
+    def look_up(host: str) -> Found:
+        return [(socket.AF_INET, "127.0.0.1")]
+
+    async def main() -> None:
+        async with (
+            serving(answers(OK)) as one,
+            serving(answers(OK)) as other,
+            sending(look_up=look_up) as sender,
+        ):
+            for _ in range(2):
+                for host in ("a.test", "b.test", "A.test", "127.0.0.1"):
+                    for server in (one, other):
+                        assert (await sender.send(to(f"http://{host}:{server.port}/"))).succeeded
+            assert (one.connections, other.connections) == (3, 3)
+
+    run_own(main)
+
+
+def test_a_head_has_no_body_whatever_its_length_says(run_own: Run) -> None:
+    async def main() -> None:
+        async with serving(answers(OK.removesuffix(b"ok"))) as server, sending() as sender:
+            for count in (1, 2):
+                request = Request(
+                    url=server.url, headers={}, body=b"", timeout=timedelta(seconds=20), method="HEAD"
+                )
+                reply = await sender.send(request)
+                assert (reply.status, reply.start) == (200, b"")
+                assert server.connections == count
+
+    run_own(main)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "a\0b", "\ud800"])
+def test_a_header_cannot_break_out_of_its_line(run_own: Run, value: str) -> None:
+    async def main() -> None:
+        async with serving(answers(OK)) as server, sending() as sender:
+            for headers in ({"webhook-id": value}, {f"x{value}": "1"}):
+                request = Request(url=server.url, headers=headers, body=b"", timeout=timedelta(seconds=20))
+                reply = await sender.send(request)
+                assert reply.status is None
+                assert reply.error
+            assert server.connections == 0
+
+    run_own(main)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "x", "ftp://127.0.0.1/", "http://", "http:///x", "http://u:p@127.0.0.1/", "http://127.0.0.1:0/"],
+)
+def test_a_url_that_is_none_is_an_error_in_words(run_own: Run, url: str) -> None:
+    async def main() -> None:
+        async with sending() as sender:
+            reply = await sender.send(to(url))
+            assert reply.status is None
+            assert reply.error.startswith("the URL ")
+
+    run_own(main)
+
+
+# addresses
+
+
+def test_the_next_address_is_tried_when_one_refuses(run_own: Run) -> None:
+    def look_up(host: str) -> Found:
+        return [(socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.3"), (socket.AF_INET, "127.0.0.1")]
+
+    async def main() -> None:
+        async with serving(answers(OK)) as server, sending(look_up=look_up) as sender:
+            assert (await sender.send(to(f"http://many.test:{server.port}/"))).succeeded
+
+    run_own(main)
+
+
+def test_the_next_address_is_tried_beside_one_that_hangs(run_own: Run) -> None:
+    def look_up(host: str) -> Found:
+        return [(socket.AF_INET, "127.0.0.2"), (socket.AF_INET, "127.0.0.1")]
+
+    async def main() -> None:
+        async with serving(answers(OK)) as server:
+            with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+                full.bind(("127.0.0.2", server.port))
+                full.listen(0)
+                for each in (one, two):  # who comes after these waits for ever
+                    each.setblocking(False)
+                    each.connect_ex(("127.0.0.2", server.port))
+                async with sending(look_up=look_up) as sender:
+                    assert (await sender.send(to(f"http://many.test:{server.port}/"))).succeeded
+                    assert (await sender.send(to(f"http://127.0.0.2:{server.port}/", seconds=0.1))).timed_out
+
+    run_own(main)
+
+
+def test_a_name_is_asked_once_for_all_who_wait_for_it(run_own: Run) -> None:
+    asked: list[str] = []
+    gate = threading.Event()
+
+    def look_up(host: str) -> Found:
+        asked.append(host)
+        gate.wait(20)
+        return [(socket.AF_INET, "127.0.0.1")]
+
+    async def main() -> None:
+        async with serving(answers(OK)) as server, sending(look_up=look_up) as sender:
+            url = f"http://slow.test:{server.port}/"
+            attempts = [asyncio.create_task(sender.send(to(url))) for _ in range(20)]
+            hasty = await sender.send(to(url, seconds=0.05))
+            assert hasty.timed_out
+            attempts[0].cancel()
+            gate.set()
+            first, *others = await asyncio.gather(*attempts, return_exceptions=True)
+            assert isinstance(first, asyncio.CancelledError)
+            assert all(isinstance(each, Reply) and each.succeeded for each in others)
+            assert asked == ["slow.test"]
+
+    run_own(main)
+
+
+def test_a_failure_to_resolve_is_not_remembered(run_own: Run) -> None:
+    turns = iter([socket.gaierror(socket.EAI_AGAIN, "try again"), None])
+
+    def look_up(host: str) -> Found:
+        if (fault := next(turns)) is not None:
+            raise fault
+        return [(socket.AF_INET, "127.0.0.1")]
+
+    async def main() -> None:
+        async with serving(answers(OK)) as server, sending(look_up=look_up) as sender:
+            url = f"http://hooks.test:{server.port}/"
+            assert (await sender.send(to(url))).error == "the host name does not resolve: try again"
+            assert (await sender.send(to(url))).succeeded
+
+    run_own(main)
+
+
+def test_a_name_without_addresses_is_said(run_own: Run) -> None:
+    async def main() -> None:
+        async with sending(look_up=lambda host: []) as sender:
+            reply = await sender.send(to("http://nothing.test/"))
+            assert reply == Reply(error="cannot connect: the host name has no address")
+
+    run_own(main)
+
+
+def test_the_rule_is_asked_again_where_the_socket_is_made(run_own: Run) -> None:
+    """It may have changed since the name was resolved."""
+
+    class Fickle(AddressRule):
+        checks = 0
+
+        def check(self, text: str) -> None:
+            self.checks += 1
+            if self.checks == 1:
+                super().check(text)
+            else:
+                AddressRule().check(text)
+
+    async def main() -> None:
+        rule = Fickle([ip_network("127.0.0.0/8")])
+        async with (
+            serving(answers(OK)) as server,
+            sending(rule, lambda host: [(socket.AF_INET, "127.0.0.1")]) as sender,
+        ):
+            reply = await sender.send(to(f"http://hooks.test:{server.port}/"))
+            assert "is not public" in reply.error
+            assert server.connections == 0
+
+    run_own(main)
+
+
+# nothing is left
+
+PHASES = ["resolving", "connecting", "shaking hands", "waiting", "reading"]
+
+
+async def held_in(phase: str, peer: Peer) -> None:
+    if phase == "reading":
+        await peer.request()
+        await peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nha")
+    await peer.reader.read(-1)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("end", ["cancelled", "closed", "timed out"])
+def test_an_attempt_that_ends_in_any_phase_leaves_nothing(run_own: Run, phase: str, end: str) -> None:
+    gate, asked = threading.Event(), threading.Event()
+
+    def look_up(host: str) -> Found:
+        asked.set()
+        if phase == "resolving":
+            gate.wait(20)
+        address = "127.0.0.2" if phase == "connecting" else "127.0.0.1"
+        return [(socket.AF_INET, address), (socket.AF_INET, address)]
+
+    async def main() -> None:
+        before = open_sockets()
+        with socket.socket() as full, socket.socket() as one, socket.socket() as two:
+            async with serving(lambda peer: held_in(phase, peer)) as server:
+                full.bind(("127.0.0.2", server.port))
+                full.listen(0)
+                for each in (one, two):
+                    each.setblocking(False)
+                    each.connect_ex(("127.0.0.2", server.port))
+                sender = Http1Sender(LOOPBACK, look_up=look_up, sweep=0.01)
+                scheme = "https" if phase == "shaking hands" else "http"
+                seconds = 0.1 if end == "timed out" else 20
+                request = to(f"{scheme}://hooks.test:{server.port}/", seconds=seconds)
+                attempt = asyncio.create_task(sender.send(request))
+                await eventually(asked.is_set)
+                if phase not in ("resolving", "connecting"):
+                    await eventually(lambda: server.open == 1)
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                if end == "cancelled":
+                    attempt.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await attempt
+                if end == "timed out":
+                    assert (await attempt).timed_out is (phase != "reading")
+                if end == "closed" and phase == "connecting":
+                    attempt.cancel()  # it is dialled in its own time: see the next test
+                await sender.close()
+                gate.set()
+                if end == "closed" and phase != "connecting":
+                    reply = await attempt
+                    assert reply.status == (200 if phase == "reading" else None)
+                    assert phase == "reading" or "the sender is closed" in reply.error
+                await eventually(lambda: server.open == 0)
+        await eventually(lambda: open_sockets() <= before)
+
+    run_own(main)
+
+
+def test_a_sender_that_is_closed_while_a_connection_is_made_does_not_use_it(run_own: Run) -> None:
+    async def main() -> None:
+        async with serving(answers(OK)) as server:
+            sender = Http1Sender(LOOPBACK)
+            attempts = [asyncio.create_task(sender.send(to(server.url))) for _ in range(20)]
+            for _ in range(3):
+                await asyncio.sleep(0)
+            await sender.close()
+            for reply in await asyncio.gather(*attempts):
+                assert reply.status == 200 or "the sender is closed" in reply.error
+            await eventually(lambda: server.open == 0)
+
+    run_own(main)
+
+
+def test_a_thousand_attempts_leave_no_socket_open(run_own: Run, authority: Authority) -> None:
+    async def handle(peer: Peer) -> None:
+        number = 0
+        while await peer.request() is not None and number < 3:
+            await peer.say([OK, OK, OK + OK][number])
+            number += 1
+
+    async def main() -> None:
+        before = open_sockets()
+        async with (
+            serving(handle) as plain,
+            serving(handle, tls=authority.server("127.0.0.1")) as tls,
+            sending(tls=authority.client) as sender,
+        ):
+
+            async def keep_busy(url: str) -> None:
+                for _ in range(50):
+                    assert (await sender.send(to(url))).status == 200
+
+            urls = [plain.url, f"https://127.0.0.1:{tls.port}/"] * 5
+            await asyncio.gather(*(keep_busy(url) for url in urls))
+            await sender.close()
+            await eventually(lambda: plain.open + tls.open == 0)
+        await eventually(lambda: open_sockets() <= before)
+
+    run_own(main)
