@@ -14,11 +14,11 @@ from adjourn.config import Secret, Settings
 from adjourn.ids import Uuid7
 from adjourn.providers import PROVIDERS
 from adjourn.sending.addresses import AddressRule
-from adjourn.sending.aiohttp_sender import AiohttpSender
 from adjourn.sending.apps import AppCache
 from adjourn.sending.automations import Automations
 from adjourn.sending.credentials import Credentials
 from adjourn.sending.health import HealthWatch
+from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.lanes import Lanes, Limits
 from adjourn.sending.mailer import Mailer, default_sender
 from adjourn.sending.partners import Partners
@@ -96,7 +96,7 @@ async def open_engine(
         raise
     ids = Uuid7()
     apps = AppCache(store.directory)
-    sender = AiohttpSender(AddressRule(settings.allow_networks))
+    sender = Http1Sender(AddressRule(settings.allow_networks))
     mailer = Mailer(
         infirmary=store.infirmary,
         apps=apps,

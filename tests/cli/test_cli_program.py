@@ -226,7 +226,7 @@ class TestEnding:
                     out, err = process.communicate(timeout=WITHIN)
         assert (process.returncode, out, err) == (130, "", "")
 
-    @pytest.mark.parametrize("missing", ["typer", "rich", "httpx", "litestar", "aiohttp", "uvicorn"])
+    @pytest.mark.parametrize("missing", ["typer", "rich", "httpx", "litestar", "httptools", "uvicorn"])
     def test_without_the_servers_packages_it_names_the_extra(self, missing: str) -> None:
         code = (
             f"import sys; sys.modules[{missing!r}] = None; from adjourn.cli import main; sys.exit(main([]))"

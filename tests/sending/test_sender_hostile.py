@@ -192,6 +192,11 @@ IN_DOUBT = {
         b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok"
     ),
     "is of HTTP/2.0": b"HTTP/2.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "has lines without CR": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    "has lines without CR after some with it": b"HTTP/1.1 200 OK\r\nA: b\nContent-Length: 2\n\nok",
+    "has lines without CR after an interim one": (
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\nContent-Length: 2\n\nok"
+    ),
     "goes on too long": b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + b"ok" * 35_000,
     "switches protocols": b"HTTP/1.1 101 Switching\r\nUpgrade: h2c\r\nConnection: upgrade\r\n\r\nok",
     "breaks its chunks": CHUNKED + b"2\r\nok\r\nnonsense\r\n",
@@ -232,6 +237,10 @@ NO_ANSWERS = {
     "a status below all": b"HTTP/1.1 099 OK\r\nContent-Length: 2\r\n\r\nok",
     "a space before the colon": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
     "a folded header": b"HTTP/1.1 200 OK\r\nA: b\r\n c\r\nContent-Length: 2\r\n\r\nok",
+    "a control character": b"HTTP/1.1 200 OK\r\nX: a\x01b\r\nContent-Length: 2\r\n\r\nok",
+    "a length that is folded": b"HTTP/1.1 200 OK\r\nContent-Length:\r\n 2\r\n 3\r\n\r\nok",
+    "two lengths in lines without CR": b"HTTP/1.1 200 OK\nContent-Length: 2\nContent-Length: 3\n\nok",
+    "a NUL": b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok",
 }
 
 

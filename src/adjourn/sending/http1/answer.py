@@ -37,6 +37,7 @@ class Answer:
 
     def __init__(self) -> None:
         self._parser = httptools.HttpResponseParser(self)  # goes on from one answer to the next
+        self._is_lenient = False
         self.begin()
 
     def begin(self, *, has_body: bool = True) -> None:
@@ -51,6 +52,7 @@ class Answer:
         self._fault = ""
         self._interim = 0
         self._seen = 0  # bytes
+        self._unparsed = b""  # all that came, until there is a status
         self._read = 0  # bytes of the body
         self._reason = b""
         self._headers: list[tuple[bytes, bytes]] = []
@@ -71,6 +73,8 @@ class Answer:
                 return
             self._seen += len(piece)
             data = data[len(piece) :]
+            if self.status is None:
+                self._unparsed += piece
             self._parse(piece)
         if data:
             self._surplus = True
@@ -101,10 +105,21 @@ class Answer:
         except httptools.HttpParserUpgrade:
             self._surplus = True
         except httptools.HttpParserError as exc:
-            if self.status is None:
+            if self.status is not None:
+                self._surplus = self.is_over = True
+            elif self._fault or self._is_lenient:
                 raise NotHttp(self._fault or " ".join(str(exc).split())) from exc
-            self._surplus = self.is_over = True
+            else:
+                self._parse_leniently()
         self.is_over = self.is_over or self._is_whole or self._read > READ
+
+    def _parse_leniently(self) -> None:
+        """Once more: some servers end lines without CR. Their connections are not kept."""
+        self._is_lenient = True
+        self._interim = 0
+        self._parser = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True)
+        self._parse(self._unparsed)
 
     # what the parser calls
 
@@ -132,8 +147,10 @@ class Answer:
                 self._stop(f"more than {MOST_INTERIM} interim (1xx) answers")
             return
         self.status = status
+        self._unparsed = b""
         self._may_go_on = (
             self._has_body
+            and not self._is_lenient
             and status != _SWITCHING
             and self._parser.should_keep_alive()
             and self._parser.get_http_version() == "1.1"
