@@ -224,8 +224,16 @@ def test_what_a_new_one_needs(body: object, faults: dict[str, str]) -> None:
             {"$.actions[0].config.phrases": "must have at most 100 entries"},
         ),
         (
-            {"actions": [{"type": "x", "config": {"a": "x" * (16 * 1024 - 7)}}]},
-            {"$.actions[0].config": "must be at most 16 KiB as JSON"},
+            {"actions": [{"type": "phrase_match", "config": {"phrases": ["a", "a" * 200, "a" * 201]}}]},
+            {"$.actions[0].config.phrases[2]": "must have at most 200 characters"},
+        ),
+        (
+            {"actions": [{"type": "phrase_match", "config": {"phrases": ["a"] * 51}}] * 2},
+            {"$.actions": "have 102 phrases in all; must have at most 100"},
+        ),
+        (
+            {"actions": [{"type": "x"}, {"type": "webhook", "config": {"URL": URL}}]},
+            {"$.actions[1].config.url": "is required beside what else the config has"},
         ),
         ({"status": "active", "is_active": False}, {"$.is_active": "contradicts $.status, which is active"}),
         (
@@ -265,9 +273,51 @@ def test_an_unknown_trigger_lists_those_there_are() -> None:
     }
 
 
-def test_a_config_of_16_kib_is_taken() -> None:
-    config = {"a": "x" * (16 * 1024 - 8)}
-    assert create(NEW | {"actions": [{"type": "x", "config": config}]}).actions == (Action("x", config),)
+def of_bytes(size: int) -> dict[str, Any]:
+    """A change whose fields are that many bytes of JSON."""
+    content: dict[str, Any] = {"name": "CRM", "description": None, "actions": [{"type": "x"}], "keywords": []}
+    content["actions"][0]["config"] = {"a": ""}
+    rest = size - len(msgspec.json.encode(content))
+    content["actions"][0]["config"]["a"] = "x" * (rest // 2) + "ü" * (rest // 4) + "x" * (rest % 4 % 2)
+    left = size - len(msgspec.json.encode(content))
+    content["actions"][0]["config"]["a"] += "x" * left
+    return {"name": content["name"], "actions": content["actions"]}
+
+
+def test_an_automation_of_16_kib_is_taken_and_no_larger_one() -> None:
+    most = 16 * 1024
+    new = create(NEW | of_bytes(most))
+    assert change(create(NEW), of_bytes(most)).actions == new.actions
+    for is_new in (True, False):
+        with pytest.raises(InputError) as caught:
+            create(NEW | of_bytes(most + 1)) if is_new else change(new, of_bytes(most + 1))
+        (fault,) = caught.value.faults
+        assert fault.path == "$"
+        assert "are 16,385 bytes of JSON; they must be at most 16,384 together" in fault.reason
+
+
+def test_all_that_it_has_counts_for_its_size() -> None:
+    large = change(create(NEW), of_bytes(16 * 1024))
+    more: dict[str, Any]
+    for more in ({"description": "long"}, {"name": "CRM2"}, {"matching_rules": {"keywords": ["a"]}}):
+        with pytest.raises(InputError):
+            change(large, more)
+    with pytest.raises(InputError):
+        create(OLDER | {"description": "x" * 4000, "matching_rules": {"keywords": ["x" * 200] * 62}})
+
+
+def test_one_that_was_made_larger_before_can_be_switched_off() -> None:
+    config = {"a": "x" * 20_000}
+    large = msgspec.structs.replace(create(NEW), actions=(Action("x", config),))
+    assert change(large, {"is_active": False}).status is AutomationStatus.INACTIVE
+
+
+def test_a_url_given_beside_the_actions_is_that_of_the_webhook() -> None:
+    actions = [{"type": "webhook", "config": {"team": "a"}}]
+    assert create(NEW | {"actions": actions, "webhook_url": URL}).actions == (webhook(URL, team="a"),)
+    assert faults_of(NEW | {"actions": actions}) == {
+        "$.actions[0].config.url": "is required beside what else the config has"
+    }
 
 
 def test_as_much_as_is_allowed_is_taken() -> None:
@@ -277,8 +327,8 @@ def test_as_much_as_is_allowed_is_taken() -> None:
             "description": "x" * 4000,
             "trigger_type": "meeting_summary_ready",
             "actions": [{"type": "x" * 100}] * 49
-            + [{"type": "phrase_match", "config": {"phrases": ["a" * 100] * 100}}],
-            "matching_rules": {"keywords": ["x" * 200] * 60},
+            + [{"type": "phrase_match", "config": {"phrases": ["a" * 40] * 100}}],
+            "matching_rules": {"keywords": ["x" * 20] * 60},
         }
     )
     assert (len(found.actions), len(found.phrases), len(found.keywords)) == (50, 100, 60)

@@ -269,3 +269,19 @@ async def test_the_old_name_goes_in_and_out(api: Api) -> None:
         query = f"event_type={name}.assignment.created"
         page = (await partner.get(f"{ADMIN}/webhook-deliveries?{query}")).json()
         assert [each["event_type"] for each in page["deliveries"]] == ["automation.assignment.created"]
+
+
+async def test_an_app_has_at_most_a_hundred(api: Api) -> None:
+    created = await api.create_app()
+    for number in range(100):
+        await make(api, created, older("https://a.example", f"word{number}"))
+    partner = api.partner(created)
+    problem = check_problem(
+        await partner.post(f"{ADMIN}/automations", json=older("https://a.example")), 409, "conflict"
+    )
+    assert problem["message"] == "an app has at most 100 automations"
+    (first, *_) = (await partner.get(f"{ADMIN}/automations")).json()["items"]
+    at = f"{ADMIN}/automations/{first['id']}"
+    assert (await partner.patch(at, json={"name": "changed"})).status_code == 200
+    await partner.delete(at)
+    assert (await partner.post(f"{ADMIN}/automations", json=older("https://a.example"))).status_code == 201

@@ -9,7 +9,7 @@ import pytest
 
 from adjourn.models import Action, Automation, AutomationStatus
 from adjourn.providers import PROVIDERS
-from adjourn.sending.matching import assignments, score
+from adjourn.sending.matching import _title, _wanted, assignments, score
 
 AT = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 ITEM = {
@@ -112,6 +112,8 @@ def test_what_is_not_the_whole_word_does_not_match(keyword: str, title: str) -> 
         ((), ("invoice", "offer"), None),
         (("follow", "invoice"), ("with customer",), 1.0),
         (("follow", "invoice"), ("offer",), 0.5),
+        (("follow", "Follow", "invoice", "..."), (), 0.5),
+        (("follow up", "Follow-up", "up with", "with up"), (), 0.75),
     ],
 )
 def test_the_score(keywords: tuple[str, ...], phrases: tuple[str, ...], expected: float | None) -> None:
@@ -131,9 +133,9 @@ def test_an_assignment_is_what_the_catalog_takes() -> None:
             "assignment_id": "asgn-1",
             "action_item_id": "ai-1",
             "meeting_id": "mtg-1",
-            "automation_id": "wf-1",
-            "automation_name": "CRM",
-            "confidence_score": 0.5,
+            "automation_id": "wf-2",
+            "automation_name": "Mail",
+            "confidence_score": 1.0,
             "status": "pending",
             "created_at": "2026-03-01T12:30:15.123Z",
             "workspace_id": "ws-1",
@@ -142,9 +144,9 @@ def test_an_assignment_is_what_the_catalog_takes() -> None:
             "assignment_id": "asgn-2",
             "action_item_id": "ai-1",
             "meeting_id": "mtg-1",
-            "automation_id": "wf-2",
-            "automation_name": "Mail",
-            "confidence_score": 1.0,
+            "automation_id": "wf-1",
+            "automation_name": "CRM",
+            "confidence_score": 0.5,
             "status": "pending",
             "created_at": "2026-03-01T12:30:15.123Z",
             "workspace_id": "ws-1",
@@ -169,3 +171,30 @@ def test_others_get_no_assignment(given: dict[str, Any]) -> None:
     assert (
         assignments([msgspec.structs.replace(automation("follow"), **given)], ITEM, at=AT, new_id=str) == []
     )
+
+
+def test_only_the_start_of_a_long_title_is_looked_at() -> None:
+    start = "x" * 1990
+    assert score(automation("customer"), f"{start} customer") == 1.0
+    assert score(automation("customer"), f"{start}   customer") is None
+
+
+def test_the_best_twenty_are_assigned_and_of_equal_ones_the_oldest() -> None:
+    half = [automation("follow", "invoice", id=f"half-{number}") for number in range(15)]
+    whole = [automation("follow", id=f"whole-{number}") for number in range(15)]
+    found = assignments([*half, *whole], ITEM, at=AT, new_id=str)
+    assert [each["automation_id"] for each in found] == [
+        *(f"whole-{number}" for number in range(15)),
+        *(f"half-{number}" for number in range(5)),
+    ]
+
+
+def test_keywords_are_folded_once_and_titles_once_for_all() -> None:
+    _wanted.cache_clear()
+    _title.cache_clear()
+    every = [automation(f"keyword {number}", phrases=(f"phrase {number}",)) for number in range(100)]
+    for title in ("keyword 7", "phrase 7", "nothing"):
+        assignments(every, {**ITEM, "title": title}, at=AT, new_id=str)
+    assert _wanted.cache_info().misses == 200
+    assert _title.cache_info().misses == 3
+    assert _wanted.cache_info().maxsize == 4096

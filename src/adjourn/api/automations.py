@@ -30,7 +30,9 @@ __all__ = ["Automations", "automation_shape", "changed", "from_create", "put_aut
 Json = dict[str, Any]
 
 _OLDER_TRIGGER = "action_item_created"  # the older form names none
-_MOST_CONFIG = 16 * 1024  # bytes of JSON
+# What partners write is matched with action items, in the loop that publishes for all: sending/matching.py.
+_MOST_BYTES = 16 << 10  # of an automation's name, description, actions and keywords, as JSON
+_MOST_PHRASES = 100  # of an automation, in all of its actions
 
 
 class _WebhookConfig(Struct, frozen=True):
@@ -38,7 +40,9 @@ class _WebhookConfig(Struct, frozen=True):
 
 
 class _PhraseConfig(Struct, frozen=True):
-    phrases: Annotated[list[Annotated[str, Meta(min_length=1)]], Meta(max_length=100)]
+    phrases: Annotated[
+        list[Annotated[str, Meta(min_length=1, max_length=200)]], Meta(max_length=_MOST_PHRASES)
+    ]
 
 
 # The fields of an action's config that mean something here; others are the partner's own.
@@ -134,7 +138,10 @@ def read_change(body: bytes, content_type: str) -> ChangeAutomation:
 
 
 def changed(automation: Automation, form: ChangeAutomation, *, now: datetime) -> Automation:
-    """The automation with the fields given: absent ones stay, null clears. The same if nothing changes."""
+    """The automation with the fields given: absent ones stay, null clears. The same if nothing changes.
+
+    Raises InputError where what it becomes is too large.
+    """
     given: Json = {
         name: value
         for name in ("name", "description", "trigger_type")
@@ -151,7 +158,31 @@ def changed(automation: Automation, form: ChangeAutomation, *, now: datetime) ->
     elif form.is_active is not UNSET:
         given["status"] = AutomationStatus.ACTIVE if form.is_active else AutomationStatus.INACTIVE
     after = msgspec.structs.replace(automation, **given)
-    return automation if after == automation else msgspec.structs.replace(after, updated_at=now)
+    if after == automation:
+        return automation
+    if _content(after) != _content(automation):
+        _check_size(after)
+    return msgspec.structs.replace(after, updated_at=now)
+
+
+def _content(automation: Automation) -> Json:
+    """What a partner writes at length."""
+    return {
+        "name": automation.name,
+        "description": automation.description,
+        "actions": [_action_shape(each) for each in automation.actions],
+        "keywords": automation.keywords,
+    }
+
+
+def _check_size(automation: Automation) -> None:
+    size = len(msgspec.json.encode(_content(automation)))
+    if size > _MOST_BYTES:
+        reason = (
+            f"name, description, actions and keywords are {size:,} bytes of JSON; "
+            f"they must be at most {_MOST_BYTES:,} together"
+        )
+        raise InputError("the automation is too large", faults=[Fault("$", reason)])
 
 
 def _with_url(actions: tuple[Action, ...], url: str | None) -> tuple[Action, ...]:
@@ -171,7 +202,7 @@ def _read(body: bytes, content_type: str, *, new: bool) -> ChangeAutomation:
     faults = check(ChangeAutomation, value)
     if isinstance(value, dict):
         faults += [*_missing(value)] if new else []
-        faults += [*_action_faults(value.get("actions")), *_contradictions(value)]
+        faults += [*_action_faults(value), *_contradictions(value)]
     if faults:
         raise InputError("the body has faults", faults=faults)
     return msgspec.convert(value, ChangeAutomation)
@@ -186,22 +217,33 @@ def _missing(value: Json) -> Iterator[Fault]:
                 yield Fault(f"$.{name}", "is required, or webhook_url in its place")
 
 
-def _action_faults(actions: object) -> Iterator[Fault]:
+def _action_faults(value: Json) -> Iterator[Fault]:
     """What the struct cannot say. Whatever has not even its form is passed over."""
-    webhooks = 0
-    for index, action in enumerate(actions if isinstance(actions, list) else ()):
-        if not isinstance(action, dict):
-            continue
-        if action.get("type") == "webhook" and (webhooks := webhooks + 1) > 1:
+    webhooks = phrases = 0
+    for index, action in _actions(value):
+        kind, config = action.get("type"), action.get("config") or {}
+        if kind == "webhook" and (webhooks := webhooks + 1) > 1:
             yield Fault(f"$.actions[{index}]", "is a second webhook action; an automation has at most one")
-        config = action.get("config") or {}
-        if isinstance(config, dict):
-            yield from _config_faults(action.get("type"), config, f"$.actions[{index}].config")
+        if not isinstance(config, dict):
+            continue
+        yield from _config_faults(kind, config, f"$.actions[{index}].config")
+        if kind == "webhook" and config and "url" not in config and "webhook_url" not in value:
+            yield Fault(f"$.actions[{index}].config.url", "is required beside what else the config has")
+        if kind == "phrase_match" and isinstance(found := config.get("phrases"), list):
+            phrases += len(found) if len(found) <= _MOST_PHRASES else 0  # it has its fault already
+    if phrases > _MOST_PHRASES:
+        yield Fault("$.actions", f"have {phrases:,} phrases in all; must have at most {_MOST_PHRASES}")
+
+
+def _actions(value: Json) -> Iterator[tuple[int, Json]]:
+    """Those that have the form of one, each with its place."""
+    actions = value.get("actions")
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        if isinstance(action, dict):
+            yield index, action
 
 
 def _config_faults(kind: object, config: Json, path: str) -> Iterator[Fault]:
-    if len(msgspec.json.encode(config)) > _MOST_CONFIG:
-        yield Fault(path, f"must be at most {_MOST_CONFIG // 1024} KiB as JSON")
     if isinstance(kind, str) and (struct := _CONFIGS.get(kind)) is not None:
         ours = {name: config[name] for name in struct.__struct_fields__ if name in config}
         yield from check(struct, ours, path=path)
@@ -214,18 +256,17 @@ def _contradictions(value: Json) -> Iterator[Fault]:
     status, is_active = value.get("status"), value.get("is_active")
     if status in [*AutomationStatus] and isinstance(is_active, bool) and is_active != (status == "active"):
         yield Fault("$.is_active", f"contradicts $.status, which is {status}")
-    for index, url in _own_urls(value.get("actions")) if "webhook_url" in value else ():
+    for index, url in _own_urls(value) if "webhook_url" in value else ():
         if url != value["webhook_url"]:
             yield Fault("$.webhook_url", f"contradicts $.actions[{index}].config.url")
 
 
-def _own_urls(actions: object) -> Iterator[tuple[int, object]]:
+def _own_urls(value: Json) -> Iterator[tuple[int, object]]:
     """The URL of each webhook action that has one, and its place."""
-    for index, action in enumerate(actions if isinstance(actions, list) else ()):
-        if isinstance(action, dict) and action.get("type") == "webhook":
-            config = action.get("config")
-            if isinstance(config, dict) and "url" in config:
-                yield index, config["url"]
+    for index, action in _actions(value):
+        config = action.get("config")
+        if action.get("type") == "webhook" and isinstance(config, dict) and "url" in config:
+            yield index, config["url"]
 
 
 # --- how they go out

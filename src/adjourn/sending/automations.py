@@ -11,7 +11,7 @@ from adjourn.storage.base import KeptAnswer
 
 __all__ = ["Automations"]
 
-_MOST = 1000  # of one app: all of them are read with it
+_MOST = 100  # of one app: all of them are read with it, and matched with its action items
 
 
 class Automations:
