@@ -151,7 +151,7 @@ class UnsteadyQueue:
         self,
         worker: str,
         *,
-        room: Callable[[int], int],
+        room: Callable[[int, str], int],
         limit: int,
         pace: Callable[[str], int] | None = None,
     ) -> Claim:
@@ -326,7 +326,7 @@ class World:
 
     async def waiting(self) -> int:
         """How many jobs another worker could claim now; they are given back."""
-        claim = await self.store.queue.claim("another", room=lambda lane: 10_000, limit=10_000)
+        claim = await self.store.queue.claim("another", room=lambda lane, app: 10_000, limit=10_000)
         await self.store.queue.give_back("another", claim.deliveries)
         return len(claim.deliveries)
 
@@ -335,7 +335,7 @@ class World:
 
     def room(self, app_id: str) -> int:
         """What the lane could take from the store now."""
-        room = self.lanes.begin_claim(self.lane(app_id))
+        room = self.lanes.begin_claim(self.lane(app_id), app_id)
         self.lanes.end_claim(self.lane(app_id), taken=0, asked=room)
         return room
 

@@ -183,6 +183,13 @@ def test_an_app_without_a_url_gets_them_at_the_distinct_urls_of_its_active_autom
     assert verdict.delivery_ids == tuple(each.delivery_id for each in envelope.deliveries)
 
 
+def test_one_event_goes_to_ten_urls_of_an_app_at_most() -> None:
+    automations = [automation(f"{number}", url=f"https://{number}.example/") for number in range(12)]
+    assert [target for _, target, _ in sends(fan([app("a", *automations, url=None)], assigned=False))] == [
+        f"{number}" for number in range(10)
+    ]
+
+
 def test_an_app_with_no_url_anywhere_gets_nothing() -> None:
     result = fan([app("a", automation(url=None), url=None)], assigned=False)
     assert outcomes(result) == [("a", "no_url")]

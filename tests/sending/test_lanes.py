@@ -12,19 +12,27 @@ from adjourn.sending.lanes import Lanes, Limits
 A, B, C, D = 1, 2, 3, 4
 
 
+def lanes_of(limits: Limits) -> Lanes:
+    """Lanes of an app each, which have held something before."""
+    lanes = Lanes(limits)
+    for lane_id in (A, B, C, D):
+        lanes.end_claim(lane_id, taken=0, asked=lanes.begin_claim(lane_id, f"app {lane_id}"))
+    return lanes
+
+
 def holdable(lanes: Lanes, lane_id: int) -> int:
     """How many more of a lane may be held; they are let go again."""
     count = 0
-    while lanes.try_hold(lane_id):
+    while lanes.try_hold(lane_id, f"app {lane_id}"):
         count += 1
     for _ in range(count):
         lanes.release(lane_id)
-    lanes.end_claim(lane_id, taken=0, asked=lanes.begin_claim(lane_id))
+    lanes.end_claim(lane_id, taken=0, asked=lanes.begin_claim(lane_id, f"app {lane_id}"))
     return count
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
-    assert Limits() == Limits(total=1024, start=16, most=64, failing_share=0.2)
+    assert Limits() == Limits(total=1024, start=16, most=64, app=128, failing_share=0.2)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +58,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
 def test_a_lane_grows_by_one_with_each_success_and_shrinks_to_one_after_a_timeout(
     outcomes: str, room: int
 ) -> None:
-    lanes = Lanes(Limits())
+    lanes = lanes_of(Limits())
     for outcome in outcomes:
         if outcome == "+":
             lanes.succeeded(A)
@@ -60,124 +68,144 @@ def test_a_lane_grows_by_one_with_each_success_and_shrinks_to_one_after_a_timeou
 
 
 def test_one_lane_takes_nothing_from_another() -> None:
-    lanes = Lanes(Limits())
+    lanes = lanes_of(Limits())
     lanes.failed(A, timed_out=True)
-    assert lanes.try_hold(A)
-    assert not lanes.try_hold(A)
+    assert lanes.try_hold(A, f"app {A}")
+    assert not lanes.try_hold(A, f"app {A}")
     assert holdable(lanes, B) == 16
 
 
 def test_all_lanes_together_hold_no_more_than_the_total() -> None:
-    lanes = Lanes(Limits(total=20))
-    assert [lanes.try_hold(A) for _ in range(17)].count(True) == 16
-    assert [lanes.try_hold(B) for _ in range(17)].count(True) == 4
+    lanes = lanes_of(Limits(total=20))
+    assert [lanes.try_hold(A, f"app {A}") for _ in range(17)].count(True) == 16
+    assert [lanes.try_hold(B, f"app {B}") for _ in range(17)].count(True) == 4
     assert lanes.held == 20
-    assert lanes.begin_claim(C) == 1, "however many slots are taken, a lane that does not fail has one"
+    assert lanes.begin_claim(C, f"app {C}") == 1, (
+        "however many slots are taken, a lane that does not fail has one"
+    )
 
 
 def test_failing_lanes_share_a_fifth_of_all_slots() -> None:
-    lanes = Lanes(Limits(total=50))
+    lanes = lanes_of(Limits(total=50))
     for lane in (A, B, C):
         lanes.failed(lane, timed_out=False)
-    assert [lanes.try_hold(A) for _ in range(7)] == [True] * 7
-    assert [lanes.try_hold(B) for _ in range(7)] == [True] * 3 + [False] * 4
-    assert not lanes.try_hold(C)
+    assert [lanes.try_hold(A, f"app {A}") for _ in range(7)] == [True] * 7
+    assert [lanes.try_hold(B, f"app {B}") for _ in range(7)] == [True] * 3 + [False] * 4
+    assert not lanes.try_hold(C, f"app {C}")
     assert holdable(lanes, D) == 16, "a lane that does not fail is not concerned"
 
 
 def test_what_a_lane_holds_counts_as_failing_from_its_first_failure_on() -> None:
-    lanes = Lanes(Limits(total=50))
+    lanes = lanes_of(Limits(total=50))
     lanes.failed(B, timed_out=False)
-    assert all(lanes.try_hold(A) for _ in range(12))
+    assert all(lanes.try_hold(A, f"app {A}") for _ in range(12))
     lanes.failed(A, timed_out=False)
-    assert not lanes.try_hold(B)
+    assert not lanes.try_hold(B, f"app {B}")
     lanes.succeeded(A)
-    assert lanes.begin_claim(B) == 10
+    assert lanes.begin_claim(B, f"app {B}") == 10
 
 
 def test_a_failing_lane_always_has_one_slot_to_recover_with() -> None:
-    lanes = Lanes(Limits(total=3))
+    lanes = lanes_of(Limits(total=3))
     lanes.failed(A, timed_out=True)
-    assert lanes.try_hold(A)
+    assert lanes.try_hold(A, f"app {A}")
 
 
 def test_newer_deliveries_queue_behind_those_that_wait_in_the_store() -> None:
-    lanes = Lanes(Limits(start=2))
-    assert [lanes.try_hold(A) for _ in range(3)] == [True, True, False]
+    lanes = lanes_of(Limits(start=2))
+    assert [lanes.try_hold(A, f"app {A}") for _ in range(3)] == [True, True, False]
     lanes.release(A)
-    assert not lanes.try_hold(A), "the third waits in the store"
-    assert lanes.begin_claim(A) == 1
+    assert not lanes.try_hold(A, f"app {A}"), "the third waits in the store"
+    assert lanes.begin_claim(A, f"app {A}") == 1
     lanes.end_claim(A, taken=1, asked=1)
     lanes.release(A)
-    assert not lanes.try_hold(A), "as many as asked for: more may wait"
-    assert lanes.begin_claim(A) == 1
+    assert not lanes.try_hold(A, f"app {A}"), "as many as asked for: more may wait"
+    assert lanes.begin_claim(A, f"app {A}") == 1
     lanes.end_claim(A, taken=0, asked=1)
-    assert lanes.try_hold(A), "fewer than asked for: none is left"
+    assert lanes.try_hold(A, f"app {A}"), "fewer than asked for: none is left"
 
 
 def test_nothing_takes_the_room_of_a_claim_under_way() -> None:
-    lanes = Lanes(Limits(total=6, start=4))
-    assert lanes.begin_claim(A) == 4
-    assert not lanes.try_hold(A)
-    assert lanes.begin_claim(B) == 2
-    assert [lanes.try_hold(C), lanes.try_hold(C)] == [True, False], "one is beside the total"
+    lanes = lanes_of(Limits(total=6, start=4))
+    assert lanes.begin_claim(A, f"app {A}") == 4
+    assert not lanes.try_hold(A, f"app {A}")
+    assert lanes.begin_claim(B, f"app {B}") == 2
+    assert [lanes.try_hold(C, f"app {C}"), lanes.try_hold(C, f"app {C}")] == [True, False], (
+        "one is beside the total"
+    )
     lanes.end_claim(A, taken=4, asked=4)
     lanes.end_claim(B, taken=2, asked=2)
     assert lanes.held == 7
 
 
 def test_a_release_tells_when_what_waits_has_room() -> None:
-    lanes = Lanes(Limits(total=6, start=4))
+    lanes = lanes_of(Limits(total=6, start=4))
     for lane in (A, A, A, B):
-        lanes.try_hold(lane)
+        lanes.try_hold(lane, f"app {lane}")
     assert not lanes.release(A), "nothing waits"
-    lanes.try_hold(A)
-    lanes.try_hold(A)
-    assert not lanes.try_hold(A)
+    lanes.try_hold(A, f"app {A}")
+    lanes.try_hold(A, f"app {A}")
+    assert not lanes.try_hold(A, f"app {A}")
     assert not lanes.release(B), "lane A waits, and is as full as before"
     assert lanes.release(A)
 
 
 def test_a_release_elsewhere_tells_when_a_lane_waits_for_the_total() -> None:
-    lanes = Lanes(Limits(total=4, start=4))
-    assert all(lanes.try_hold(A) for _ in range(4))
-    assert [lanes.try_hold(B), lanes.try_hold(B)] == [True, False]
+    lanes = lanes_of(Limits(total=4, start=4))
+    assert all(lanes.try_hold(A, f"app {A}") for _ in range(4))
+    assert [lanes.try_hold(B, f"app {B}"), lanes.try_hold(B, f"app {B}")] == [True, False]
     assert not lanes.release(A), "all of the total is still taken"
     assert lanes.release(A)
 
 
 def test_a_slow_lane_gets_no_more_room() -> None:
-    lanes = Lanes(Limits(start=2))
+    lanes = lanes_of(Limits(start=2))
     for _ in range(5):
         lanes.succeeded(A, quickly=False)
     assert holdable(lanes, A) == 2
 
 
 def test_a_lane_that_waits_with_nothing_in_flight_is_told_of_by_its_own_release() -> None:
-    lanes = Lanes(Limits(total=4, start=4))
-    assert all(lanes.try_hold(A) for _ in range(4))
-    assert [lanes.try_hold(B), lanes.try_hold(B)] == [True, False]
+    lanes = lanes_of(Limits(total=4, start=4))
+    assert all(lanes.try_hold(A, f"app {A}") for _ in range(4))
+    assert [lanes.try_hold(B, f"app {B}"), lanes.try_hold(B, f"app {B}")] == [True, False]
     assert lanes.release(B), "its one slot is free for what waits"
 
 
 def test_a_failing_lane_that_recovers_lets_the_others_in() -> None:
-    lanes = Lanes(Limits(total=20, start=4))
-    assert all(lanes.try_hold(A) for _ in range(4))
+    lanes = lanes_of(Limits(total=20, start=4))
+    assert all(lanes.try_hold(A, f"app {A}") for _ in range(4))
     lanes.failed(A, timed_out=False)
     lanes.failed(B, timed_out=False)
-    assert not lanes.try_hold(B)
+    assert not lanes.try_hold(B, f"app {B}")
     lanes.succeeded(A)
     assert lanes.release(A)
 
 
 def test_room_that_a_claim_did_not_use_is_told_to_those_that_came_off_short() -> None:
-    lanes = Lanes(Limits(total=4, start=4))
-    assert lanes.begin_claim(A) == 4
-    assert lanes.begin_claim(B) == 1
+    lanes = lanes_of(Limits(total=4, start=4))
+    assert lanes.begin_claim(A, f"app {A}") == 4
+    assert lanes.begin_claim(B, f"app {B}") == 1
     assert lanes.end_claim(A, taken=1, asked=4)
     lanes.end_claim(B, taken=1, asked=1)
-    assert lanes.begin_claim(B) == 2
+    assert lanes.begin_claim(B, f"app {B}") == 2
     assert not lanes.end_claim(B, taken=2, asked=2), "all slots are taken: another claim would bring nothing"
+
+
+def test_all_lanes_of_an_app_share_its_room() -> None:
+    lanes = Lanes(Limits(start=4, app=6))
+    assert [lanes.try_hold(lane, "one") for lane in (A, A, A, A, B, B, B, C)] == [True] * 6 + [False] * 2
+    assert lanes.begin_claim(B, "one") == 0
+    assert lanes.begin_claim(D, "another") == 4
+    lanes.end_claim(B, taken=0, asked=0)
+    assert lanes.release(A), "another lane of the app came off short"
+    assert lanes.begin_claim(B, "one") == 1
+
+
+def test_only_an_app_that_holds_nothing_is_never_without_a_slot() -> None:
+    lanes = Lanes(Limits(total=2, start=2))
+    assert [lanes.try_hold(lane, "one") for lane in (A, A, B, C)] == [True, True, False, False]
+    assert [lanes.try_hold(D, "another"), lanes.try_hold(D, "another")] == [True, False]
 
 
 class LanesUnderWork(RuleBasedStateMachine):
@@ -196,7 +224,7 @@ class LanesUnderWork(RuleBasedStateMachine):
 
     @rule(target=held, lane_id=lane_ids)
     def hold(self, lane_id: int) -> object:
-        if not self.lanes.try_hold(lane_id):
+        if not self.lanes.try_hold(lane_id, f"app {lane_id}"):
             return multiple()
         assert lane_id not in self.open
         self.count[lane_id] += 1
@@ -207,7 +235,7 @@ class LanesUnderWork(RuleBasedStateMachine):
     def begin(self, lane_id: int) -> object:
         if lane_id in self.open:
             return multiple()
-        asked = self.lanes.begin_claim(lane_id)
+        asked = self.lanes.begin_claim(lane_id, f"app {lane_id}")
         assert 0 <= asked <= self.LIMITS.most - self.count[lane_id] or asked == 0
         self.open.add(lane_id)
         self.count[lane_id] += asked
@@ -246,7 +274,7 @@ class LanesUnderWork(RuleBasedStateMachine):
         if not self.open:
             assert self.lanes.held == 0
             for lane_id in range(1, 6):
-                asked = self.lanes.begin_claim(lane_id)
+                asked = self.lanes.begin_claim(lane_id, f"app {lane_id}")
                 assert asked >= 1
                 self.lanes.end_claim(lane_id, taken=0, asked=asked)
 

@@ -206,6 +206,22 @@ def test_one_that_refuses_both_is_asked_twice_for_each_attempt(run: Run) -> None
     run(test)
 
 
+def test_no_repetition_starts_once_a_disable_has_answered(run: Run) -> None:
+    async def test(w: World) -> None:
+        url = await w.add("one")
+        await rotate(w, "one", hours=1)
+        gate = w.sender.block(url)
+        w.sender.answer = lambda request: REFUSED
+        await w.publish()
+        await eventually(lambda: len(w.sender.to(url)) == 1)
+        await w.partners.disable("one", DisabledBy.PARTNER)
+        gate.set()
+        await w.idle()
+        assert len(w.sender.to(url)) == 1
+
+    run(test, delays=(60,))
+
+
 def test_without_a_grace_period_the_old_secret_is_worth_nothing(run: Run) -> None:
     async def test(w: World) -> None:
         url = await w.add("one")

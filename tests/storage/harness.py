@@ -261,14 +261,16 @@ class World:
         await self.store.queue.enlist(worker, lease=LEASE, floor=self.ids.floor() if floor is None else floor)
 
     async def claim(self, worker: str = "w1", *, room: int = 100, limit: int = 500) -> list[Claimed]:
-        return list((await self.store.queue.claim(worker, room=lambda lane: room, limit=limit)).deliveries)
+        return list(
+            (await self.store.queue.claim(worker, room=lambda lane, app: room, limit=limit)).deliveries
+        )
 
     async def claim_one(self, worker: str = "w1") -> Claimed:
         (claimed,) = await self.claim(worker)
         return claimed
 
     async def next_wake(self, worker: str = "w1") -> datetime | None:
-        return (await self.store.queue.claim(worker, room=lambda lane: 0, limit=500)).next_wake
+        return (await self.store.queue.claim(worker, room=lambda lane, app: 0, limit=500)).next_wake
 
     async def record(self, *results: Result, worker: str = "w1") -> Recorded:
         return await self.store.queue.record(worker, results)

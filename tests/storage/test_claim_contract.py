@@ -15,7 +15,7 @@ OTHER = "https://other.example.com:443"
 
 
 async def test_nothing_is_claimed_from_an_empty_store(world: World) -> None:
-    claim = await world.store.queue.claim("w1", room=lambda lane: 10, limit=10)
+    claim = await world.store.queue.claim("w1", room=lambda lane, app: 10, limit=10)
     assert (list(claim.deliveries), claim.next_wake) == ([], None)
 
 
@@ -77,7 +77,7 @@ async def test_a_lane_gives_no_more_than_its_room(world: World) -> None:
         *(world.delivery() for _ in range(3)), *(world.delivery(origin=OTHER) for _ in range(3))
     )
     rooms = {lane_id("app", OTHER): 2}
-    claim = await world.store.queue.claim("w1", room=lambda lane: rooms.get(lane, 0), limit=10)
+    claim = await world.store.queue.claim("w1", room=lambda lane, app: rooms.get(lane, 0), limit=10)
     assert [each.lane_id for each in claim.deliveries] == [lane_id("app", OTHER)] * 2
 
 
@@ -88,7 +88,7 @@ async def test_room_is_asked_once_for_each_lane(world: World) -> None:
     )
     asked: list[int] = []
 
-    def room(lane: int) -> int:
+    def room(lane: int, app: str) -> int:
         asked.append(lane)
         return 1
 
@@ -119,7 +119,7 @@ async def test_full_lanes_hide_no_other(world: World) -> None:
     world.clock.advance(MS)
     (wanted,) = await world.publish(world.delivery(origin=OTHER))
     full_lanes = {each.lane_id for each in full}
-    claim = await world.store.queue.claim("w1", room=lambda lane: int(lane not in full_lanes), limit=500)
+    claim = await world.store.queue.claim("w1", room=lambda lane, app: int(lane not in full_lanes), limit=500)
     assert ids_of(claim.deliveries) == [wanted]
     assert len(await world.claim("w1", room=1, limit=2000)) == 1000
 

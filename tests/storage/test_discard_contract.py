@@ -148,3 +148,17 @@ async def test_a_key_may_be_used_again_after_it_was_swept(world: World) -> None:
     again = kept(at=START + MINUTE)
     await world.store.directory.keep_answer(again)
     assert await world.store.directory.find_answer("POST /events", "k") == again
+
+
+async def test_a_failure_after_its_app_was_deleted_and_made_again_is_not_the_new_apps(world: World) -> None:
+    """What was in memory when the app was deleted waits under its discarded number, too."""
+    await world.add_app()
+    await world.enlist("w1")
+    held = await world.publish_held("w1")
+    await world.store.directory.delete_app("app")
+    await world.add_app()
+    await world.record(world.failure(held))
+    world.clock.advance(MINUTE)
+    assert await world.claim() == []
+    assert await world.store.queue.discard(limit=10) == 1
+    assert await world.state(held.id) is DeliveryState.ABANDONED

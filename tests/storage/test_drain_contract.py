@@ -10,7 +10,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def claim(world: World, *, pace: int, limit: int = 500) -> list[Claimed]:
-    found = await world.store.queue.claim("w1", room=lambda lane: 100, limit=limit, pace=lambda app_id: pace)
+    found = await world.store.queue.claim(
+        "w1", room=lambda lane, app: 100, limit=limit, pace=lambda app_id: pace
+    )
     return list(found.deliveries)
 
 
@@ -89,3 +91,15 @@ async def test_a_backlog_can_still_be_abandoned_while_it_drains(world: World) ->
     await world.change(enabled=False)
     await world.change(enabled=True, discard=True)
     assert await claim(world, pace=9) == []
+
+
+async def test_one_that_waits_on_does_not_pace_what_is_new(world: World) -> None:
+    """A backlog's delivery may wait for long, as a retry or for an inactive automation."""
+    await world.add_app()
+    await world.publish_waiting()
+    await world.change(enabled=False)
+    await world.change(enabled=True, drain=True)
+    (old,) = await claim(world, pace=9)
+    await world.record(world.failure(old, retry_in=30 * MINUTE))
+    new = [await world.publish_waiting() for _ in range(3)]
+    assert ids_of(await claim(world, pace=0)) == new

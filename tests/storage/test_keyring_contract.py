@@ -137,18 +137,49 @@ async def test_without_a_grace_period_the_old_key_ends_at_once(world: World) -> 
     assert (await credential(world)).grace_ends_at is None
 
 
-async def test_rotating_again_ends_the_one_in_its_grace_period(world: World) -> None:
+async def test_rotating_again_keeps_what_was_promised_to_those_before(world: World) -> None:
     await world.add_app()
     await rotate(world, rotation(world, secret="one"))
+    world.clock.advance(MINUTE)
     await rotate(world, rotation(world, secret="two"))
+    assert [await app_by(world, key) for key in (FIRST_KEY, "one", "two")] == ["app", "app", "app"]
+    assert (await credential(world, API_KEY)).grace_ends_at == world.clock.now + HOUR
+    world.clock.advance(HOUR - MINUTE)
     assert [await app_by(world, key) for key in (FIRST_KEY, "one", "two")] == [None, "app", "app"]
+
+
+async def test_without_a_grace_period_all_before_end_at_once(world: World) -> None:
+    await world.add_app()
+    await rotate(world, rotation(world, secret="one"))
+    await rotate(world, rotation(world, secret="two", grace=None))
+    assert [await app_by(world, key) for key in (FIRST_KEY, "one", "two")] == [None, None, "app"]
+
+
+async def test_five_at_most_are_in_their_grace_periods(world: World) -> None:
+    await world.add_app()
+    for number in range(5):
+        await rotate(world, rotation(world, secret=f"key {number}"))
+    with pytest.raises(Conflict, match="5 earlier ones are in their grace periods"):
+        await rotate(world, rotation(world, secret="one more"))
+    assert [await app_by(world, key) for key in ("key 4", "one more")] == ["app", None]
 
 
 async def test_a_key_may_be_used_again_once_it_has_ended(world: World) -> None:
     await world.add_app()
-    for secret in ("one", "two", "one"):
-        await rotate(world, rotation(world, secret=secret))
+    await rotate(world, rotation(world, secret="one"))
+    await rotate(world, rotation(world, secret="two", grace=None))
+    await rotate(world, rotation(world, secret="one"))
     assert [await app_by(world, key) for key in ("one", "two")] == ["app", "app"]
+
+
+async def test_the_secrets_in_grace_are_read_the_longest_lasting_first(world: World) -> None:
+    await world.add_app()
+    for secret, grace in (("one", 2 * HOUR), ("two", HOUR), ("three", 3 * HOUR)):
+        await rotate(world, rotation(world, WEBHOOK_SECRET, secret=secret, grace=grace))
+    app = await world.store.directory.get_app("app")
+    assert app.webhook_secret.reveal() == "three"
+    assert [each.secret.reveal() for each in app.old_secrets] == ["two", "whsec_app", "one"]
+    assert len(app.secrets_in_grace(world.clock.now + HOUR)) == 2
 
 
 async def test_a_new_webhook_secret_changes_the_app(world: World) -> None:
@@ -161,11 +192,11 @@ async def test_a_new_webhook_secret_changes_the_app(world: World) -> None:
         version=2,
         updated_at=world.clock.now,
         webhook_secret=Secret("whsec_ü\ud800"),
-        old_secret=OldSecret(app.webhook_secret, until=world.clock.now + HOUR),
+        old_secrets=(OldSecret(app.webhook_secret, until=world.clock.now + HOUR),),
     )
     await rotate(world, rotation(world, WEBHOOK_SECRET, secret="whsec_3", grace=None))
     changed = await world.store.directory.get_app("app")
-    assert (changed.version, changed.webhook_secret.reveal(), changed.old_secret) == (3, "whsec_3", None)
+    assert (changed.version, changed.webhook_secret.reveal(), changed.old_secrets) == (3, "whsec_3", ())
 
 
 @pytest.mark.parametrize("kind", [API_KEY, CLIENT_SECRET])
@@ -246,7 +277,7 @@ async def test_rolling_back_puts_the_old_one_back_and_ends_the_new_one(
     world.clock.advance(HOUR)
     assert [await app_by(world, key) for key in (FIRST_KEY, "new")] == ["app", None]
     now = await world.store.directory.get_app("app")
-    assert (now.webhook_secret, now.old_secret) == (app.webhook_secret, None)
+    assert (now.webhook_secret, now.old_secrets) == (app.webhook_secret, ())
 
 
 async def test_a_webhook_secret_put_back_changes_the_app(world: World) -> None:
@@ -280,13 +311,15 @@ async def test_a_token_ends_with_the_grace_period(world: World) -> None:
     assert await app_by(world, "new") == "app"
 
 
-async def test_a_token_ends_with_the_next_rotation(world: World) -> None:
+async def test_each_token_is_good_for_its_own_rotation(world: World) -> None:
     await world.add_app()
     await rotate(world, rotation(world, secret="one", token=b"first"))
     await rotate(world, rotation(world, secret="two", token=b"second"))
+    assert await roll_back(world, token=b"first")
     assert not await roll_back(world, token=b"first")
+    assert [await app_by(world, key) for key in (FIRST_KEY, "one", "two")] == ["app", "app", None]
     assert await roll_back(world, token=b"second")
-    assert [await app_by(world, key) for key in (FIRST_KEY, "one", "two")] == [None, "app", None]
+    assert [await app_by(world, key) for key in (FIRST_KEY, "one")] == [None, "app"]
 
 
 @pytest.mark.parametrize("grace", [HOUR, None])
@@ -387,7 +420,7 @@ async def test_what_has_ended_is_forgotten_once(world: World) -> None:
     assert {each.type for each in ended} == set(CredentialType)
     assert {(each.who, each.reason, each.at) for each in ended} == {(SYSTEM, None, START + HOUR)}
     changed = await world.store.directory.get_app("app")
-    assert (changed.version, changed.old_secret) == (version, None)
+    assert (changed.version, changed.old_secrets) == (version, ())
     assert changed.webhook_secret != app.webhook_secret
 
 

@@ -239,3 +239,21 @@ async def test_after_a_restart_everything_unfinished_waits(backend: Backend) -> 
         assert await again.state(done.id) is DeliveryState.DELIVERED
     finally:
         await store.close()
+
+
+async def test_a_worker_that_takes_again_what_it_lost_gets_rid_of_it(world: World) -> None:
+    """Its stale failure and its new one have one number: the new one still moves the delivery."""
+    await world.add_app()
+    delivery_id = await world.publish_waiting()
+    await world.enlist("w1")
+    stale = world.failure(await world.claim_one("w1"))
+    world.clock.advance(LEASE + MS)
+    await world.store.queue.reap()
+    await world.enlist("w1")
+    await world.record(stale)
+    again = await world.claim_one("w1")
+    await world.record(world.failure(again))
+    delivery = await world.get(delivery_id)
+    assert (delivery.state, delivery.attempt_no) == (DeliveryState.FAILED, 1)
+    world.clock.advance(MINUTE)
+    assert ids_of(await world.claim("w1")) == [delivery_id]

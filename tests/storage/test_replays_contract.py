@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.storage.harness import LEASE, MINUTE, MS, QUIET, START, Backend, Clock, World, ids_of, kept
 
-from adjourn.errors import NotFound
+from adjourn.errors import Conflict, NotFound
 from adjourn.models import Automation, AutomationStatus, DeliveryState, Replay, ReplayStatus
 from adjourn.storage.base import AnswerExists
 
@@ -175,6 +175,7 @@ async def test_a_replay_is_added_with_its_answer_or_not_at_all(world: World) -> 
 
 async def test_replays_are_listed_newest_first_and_those_that_run_oldest_first(world: World) -> None:
     await world.add_app()
+    await world.add_app("other")
     first, second, third = [await started(world) for _ in range(3)]
     other = await started(world, replay_of(world, app_id="other"))
     listed = world.store.replays.list_replays
@@ -436,3 +437,53 @@ async def test_a_replay_goes_on_where_it_was_when_the_store_is_opened_again(back
         assert await extra(world) == ids
     finally:
         await world.store.close()
+
+
+# bounds
+
+
+async def test_five_at_most_run_for_one_app(world: World) -> None:
+    await world.add_app()
+    running = [await started(world) for _ in range(5)]
+    with pytest.raises(Conflict, match="5 bulk retries"):
+        await started(world)
+    await world.store.replays.cancel("app", running[0].id)
+    await started(world)
+
+
+async def test_those_of_an_app_that_is_off_are_not_listed_as_running(world: World) -> None:
+    await world.add_app()
+    replay = await started(world)
+    await world.change(enabled=False)
+    assert await world.store.replays.list_running() == []
+    await world.change(enabled=True, drain=True)
+    assert await world.store.replays.list_running() == [replay]
+
+
+async def test_abandoning_the_backlog_cancels_what_runs(world: World) -> None:
+    await world.add_app()
+    replay = await started(world)
+    await world.change(discard=True)
+    assert (await world.store.replays.get("app", replay.id)).status is ReplayStatus.CANCELLED
+
+
+async def test_a_follower_in_order_is_passed_over(world: World) -> None:
+    await world.add_app(ordered=True)
+    head, follower = [await world.publish_waiting(order_key="m") for _ in range(2)]
+    await world.record(world.failure(await world.claim_one()))
+    replay = await started(world, replay_of(world, state=None))
+    assert await step(world, replay) == 1
+    assert await extra(world) == [head]
+    assert await world.state(follower) is DeliveryState.PENDING
+
+
+async def test_what_is_delivered_after_the_ask_is_none_of_a_replay_of_the_delivered(world: World) -> None:
+    await world.add_app()
+    await world.publish_waiting()
+    await world.record(world.success(await world.claim_one()))
+    later = await world.publish_waiting()
+    replay = await started(world, replay_of(world, state=DeliveryState.DELIVERED))
+    world.clock.advance(MINUTE)
+    await world.record(world.success(await world.claim_one()))
+    assert await world.state(later) is DeliveryState.DELIVERED
+    assert await step(world, replay) == 1

@@ -103,8 +103,8 @@ async def check_whole(path: Path) -> None:
     try:
         app = await store.directory.get_app("app")
         other = await store.directory.get_app("other")
-        assert app.old_secret is not None
-        secrets = [app.webhook_secret, app.old_secret.secret, other.webhook_secret]
+        (old,) = app.old_secrets
+        secrets = [app.webhook_secret, old.secret, other.webhook_secret]
         assert [each.reveal() for each in secrets] == ["whsec_new", "whsec_app", "whsec_other"]
         for key in ("1", "2"):
             answer = await store.directory.find_answer("a", key)

@@ -119,7 +119,7 @@ class Automation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OldSecret(msgspec.Struct, frozen=True):
-    """The webhook secret before the present one: it counts `until` the end of its grace period."""
+    """A webhook secret before the present one: it counts `until` the end of its grace period."""
 
     secret: Secret
     until: datetime
@@ -143,11 +143,15 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     slug: str | None
     options: AppOptions
     webhook_secret: Secret
-    old_secret: OldSecret | None = None
+    old_secrets: tuple[OldSecret, ...] = ()  # the one that lasts longest first
     automations: tuple[Automation, ...] = ()  # oldest first
     disabled: Disabled | None = None
     created_at: datetime
     updated_at: datetime
+
+    def secrets_in_grace(self, now: datetime) -> tuple[Secret, ...]:
+        """The webhook secrets before the present one that still count."""
+        return tuple(each.secret for each in self.old_secrets if now < each.until)
 
     @property
     def is_on(self) -> bool:

@@ -28,6 +28,7 @@ from adjourn.sending.submission import Submission
 
 __all__ = ["Addressed", "Envelope", "FanOut", "fan_out"]
 
+_MOST_URLS = 10  # of one event for one app: what a partner sets up multiplies no more than that
 _User = tuple[str, str]  # id, email
 
 
@@ -153,13 +154,15 @@ def _decide(submission: Submission, app: App, owner: str | None) -> tuple[Outcom
 
 
 def _app_urls(app: App) -> _Urls:
-    """The app's URL; without one, those of its active automations: CONTRACTS 1.3."""
+    """The app's URL; without one, those of its active automations, the oldest first: CONTRACTS 1.3."""
     if app.webhook_url is not None:
         return {app.webhook_url: None}
     urls: _Urls = {}
     for each in app.automations:
         if each.status is AutomationStatus.ACTIVE and each.webhook_url is not None:
             urls.setdefault(each.webhook_url, each.id)
+        if len(urls) == _MOST_URLS:
+            break
     return urls
 
 

@@ -11,10 +11,17 @@ class Limits(msgspec.Struct, frozen=True):
     total: int = 1024  # beside the one that each lane may always hold
     start: int = 16  # a lane that has shown nothing yet
     most: int = 64  # a lane that succeeds
+    app: int = 128  # for all lanes of one app, together
     failing_share: float = 0.2  # of the total, for all lanes that fail, together
 
 
+class _App(msgspec.Struct):
+    held: int = 0
+    short: bool = False  # a lane of it got less, for want of the app's own room
+
+
 class _Lane(msgspec.Struct):
+    app: _App
     limit: int
     held: int = 0
     failing: bool = False
@@ -22,12 +29,16 @@ class _Lane(msgspec.Struct):
 
 
 class Lanes:
-    """Counts what is held. A lane shrinks to 1 after a timeout and grows by 1 with each success."""
+    """Counts what is held, for each lane and each app.
+
+    A lane shrinks to 1 after a timeout and grows by 1 with each success.
+    """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._failing_most = max(int(limits.total * limits.failing_share), 1)
         self._lanes: dict[int, _Lane] = {}
+        self._apps: dict[str, _App] = {}
         self._held = 0
         self._failing_held = 0
         # A lane got less than its own limit allows: for want of any slot, or of one for lanes that fail.
@@ -38,9 +49,9 @@ class Lanes:
     def held(self) -> int:
         return self._held
 
-    def try_hold(self, lane_id: int) -> bool:
+    def try_hold(self, lane_id: int, app_id: str) -> bool:
         """Hold one that was never stored to wait, if there is room and none waits before it."""
-        lane = self._lane(lane_id)
+        lane = self._lane(lane_id, app_id)
         room = self._room(lane)
         if lane.backlog or room <= 0:
             lane.backlog = True
@@ -49,9 +60,9 @@ class Lanes:
         self._hold(lane, 1)
         return True
 
-    def begin_claim(self, lane_id: int) -> int:
+    def begin_claim(self, lane_id: int, app_id: str) -> int:
         """How many to claim from this lane. They are held, until `end_claim` tells how many there were."""
-        lane = self._lane(lane_id)
+        lane = self._lane(lane_id, app_id)
         lane.backlog = True
         room = self._room(lane)
         self._note_short(lane, room)
@@ -60,51 +71,58 @@ class Lanes:
 
     def end_claim(self, lane_id: int, *, taken: int, asked: int) -> bool:
         """Whether another claim would find room that was wanting."""
-        lane = self._lane(lane_id)
+        lane = self._lanes[lane_id]
         self._hold(lane, taken - asked)
         lane.backlog = taken >= asked
         return self._serves(lane)
 
     def release(self, lane_id: int) -> bool:
         """Let go of one. Whether something that waits in the store now has room."""
-        lane = self._lane(lane_id)
+        lane = self._lanes[lane_id]
         self._hold(lane, -1)
         return self._serves(lane)
 
     def succeeded(self, lane_id: int, *, quickly: bool = True) -> None:
-        lane = self._lane(lane_id)
+        lane = self._lanes[lane_id]
         if quickly:
             lane.limit = min(lane.limit + 1, self._limits.most)
         self._set_failing(lane, failing=False)
 
     def failed(self, lane_id: int, *, timed_out: bool) -> None:
-        lane = self._lane(lane_id)
+        lane = self._lanes[lane_id]
         if timed_out:
             lane.limit = 1
         self._set_failing(lane, failing=True)
 
-    def _lane(self, lane_id: int) -> _Lane:
+    def _lane(self, lane_id: int, app_id: str) -> _Lane:
         lane = self._lanes.get(lane_id)
         if lane is None:
-            lane = self._lanes[lane_id] = _Lane(limit=self._limits.start)
+            app = self._apps.setdefault(app_id, _App())
+            lane = self._lanes[lane_id] = _Lane(app=app, limit=self._limits.start)
         return lane
 
     def _room(self, lane: _Lane) -> int:
-        room = min(lane.limit - lane.held, self._limits.total - self._held)
+        free = self._limits.total - self._held
+        room = min(lane.limit - lane.held, free, self._limits.app - lane.app.held)
         if lane.failing:
             return min(room, self._failing_most - self._failing_held)
-        # However many slots slow lanes have taken: one that does not fail is never without any.
-        return max(room, 1) if lane.held == 0 else room
+        # However many slots slow lanes have taken: an app that does not fail is never without any.
+        return max(room, 1) if lane.app.held == 0 else room
 
     def _note_short(self, lane: _Lane, room: int) -> None:
-        if room < lane.limit - lane.held:
+        if room >= self._limits.app - lane.app.held:
+            lane.app.short = True
+        elif room < lane.limit - lane.held:
             self._short |= room >= self._limits.total - self._held
             self._failing_short |= room < self._limits.total - self._held
 
     def _serves(self, lane: _Lane) -> bool:
         """Whether there is room for what waits: in this lane, or in one that came off short."""
         if self._held >= self._limits.total:
-            return lane.backlog and lane.held == 0 and not lane.failing
+            return lane.backlog and lane.app.held == 0 and not lane.failing
+        if lane.app.short and lane.app.held < self._limits.app:
+            lane.app.short = False
+            return True
         failing_room = self._failing_held < self._failing_most
         if self._short or (self._failing_short and failing_room):
             self._short = False
@@ -114,6 +132,7 @@ class Lanes:
 
     def _hold(self, lane: _Lane, count: int) -> None:
         lane.held += count
+        lane.app.held += count
         self._held += count
         if lane.failing:
             self._failing_held += count

@@ -154,7 +154,7 @@ class Partners:
                 await self._apps.reload([app_id])
                 continue
             self._apps.put(saved)
-            if backlog is Backlog.ABANDON:
+            if backlog is Backlog.ABANDON or len(changed.automations) < len(app.automations):
                 await self._discard_some()
             self._on_change()
             return saved

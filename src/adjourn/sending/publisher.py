@@ -23,7 +23,7 @@ from adjourn.storage.base import Claimed, Entry, KeptAnswer, NewDelivery, Queue,
 
 __all__ = ["Publisher", "Rendered"]
 
-_MOST_DELIVERIES = 10_000  # of one request: ENGINE.md, "Moves and their guards"
+_MOST_ENVELOPES = 10_000  # of one request: ENGINE.md, "Moves and their guards"
 _MOST_WAITING = 20_000  # events in requests that wait for their commit
 _BATCH = 2_000  # users and apps addressed in one commit: its deliveries are a small multiple
 _REPLANS = 10  # times that apps may change under a plan
@@ -166,9 +166,11 @@ class Publisher:
     def _plan(self, request: _Request, known: Known, at: datetime) -> _Plan:
         fan_outs = [self._planner.plan(each, known, at) for each in request.submissions]
         every = [each for made in fan_outs for each in (made, *made.assignments)]
-        if sum(len(each.deliveries) for made in every for each in made.envelopes) > _MOST_DELIVERIES:
+        # What partners set up, further URLs and automations that match, is bounded elsewhere and not counted:
+        # no partner makes a product's request too large.
+        if sum(len(each.envelopes) for each in fan_outs) > _MOST_ENVELOPES:
             raise TooLarge(
-                f"one request makes at most {_MOST_DELIVERIES:,} deliveries; address fewer at a time"
+                f"one request makes at most {_MOST_ENVELOPES:,} deliveries; address fewer at a time"
             )
         answer = request.keep(fan_outs)
         held: list[Claimed] = []
@@ -202,7 +204,8 @@ class Publisher:
         origin = parse_endpoint(url).origin
         lane = lane_id(app.id, origin, target)
         order = _order_key(submission, target) if app.options.ordered else None
-        holds = order is None and app.takes_attempts(target) and self._worker.try_hold(delivery_id, lane)
+        may_go = order is None and app.takes_attempts(target)
+        holds = may_go and self._worker.try_hold(delivery_id, lane, app.id)
         if holds:
             held.append(
                 Claimed(

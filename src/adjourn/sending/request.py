@@ -28,10 +28,8 @@ class RequestBuilder:
         self, app: App, claimed: Claimed, policy: Policy, *, url: str, now: datetime, old_first: bool = False
     ) -> Request:
         """`old_first`: signed by the secret before the present one, where its grace period runs."""
-        secrets: _Secrets = (app.webhook_secret,)
-        if app.old_secret is not None and now < app.old_secret.until:
-            old = app.old_secret.secret
-            secrets = (old, *secrets) if old_first else (*secrets, old)
+        old = app.secrets_in_grace(now)
+        secrets = (*old, app.webhook_secret) if old_first else (app.webhook_secret, *old)
         signed = self._signer(app, secrets).sign(
             claimed.body, event_id=claimed.event_id, timestamp=int(now.timestamp())
         )

@@ -107,9 +107,9 @@ class Worker:
 
     # what publishing needs
 
-    def try_hold(self, delivery_id: str, lane_id: int) -> bool:
+    def try_hold(self, delivery_id: str, lane_id: int, app_id: str) -> bool:
         """Reserve room for a delivery about to be published; then `take` or `let_go`."""
-        if self._loops and self._is_fresh() and self._lanes.try_hold(lane_id):
+        if self._loops and self._is_fresh() and self._lanes.try_hold(lane_id, app_id):
             self._unrecorded[delivery_id] = None
             return True
         return False
@@ -210,9 +210,9 @@ class Worker:
         asked: dict[int, int] = {}
         draining: set[str] = set()
 
-        def room(lane_id: int) -> int:
+        def room(lane_id: int, app_id: str) -> int:
             if lane_id not in asked:
-                asked[lane_id] = self._lanes.begin_claim(lane_id)
+                asked[lane_id] = self._lanes.begin_claim(lane_id, app_id)
             return asked[lane_id]
 
         def pace(app_id: str) -> int:
@@ -272,8 +272,8 @@ class Worker:
         at = datetime.now(UTC)
         began = self._clock()
         reply = await self._send(claimed, app, url=url, at=at)
-        if reply.status in _REJECTED and app.old_secret is not None and at < app.old_secret.until:
-            reply = await self._send(claimed, app, url=url, at=datetime.now(UTC), old_first=True)
+        if reply.status in _REJECTED and (again := self._may_repeat(claimed, url)) is not None:
+            reply = await self._send(claimed, again, url=url, at=datetime.now(UTC), old_first=True)
         ended = self._clock()
         self._note(claimed, reply, seconds=ended - began)
         now = await self._time_of(ended)
@@ -291,6 +291,14 @@ class Worker:
             ),
             step=decide(policy, claimed, reply, url=url, now=now, rng=self._rng),
         )
+
+    def _may_repeat(self, claimed: Claimed, url: str) -> App | None:
+        """The app as it is by now, if an older secret counts and an attempt may start at that URL still."""
+        app = self._apps.find(claimed.app_id)
+        if app is None or self._draining or not self._is_fresh() or not app.takes_attempts(claimed.target):
+            return None
+        has_old = bool(app.secrets_in_grace(datetime.now(UTC)))
+        return app if has_old and app.url_for(claimed.target) == url else None
 
     async def _time_of(self, moment: float) -> datetime:
         """What the store's clock said at a moment of ours. Waits while the store cannot tell."""

@@ -100,10 +100,10 @@ class Keyring(Protocol):
         """One for each type."""
 
     async def rotate(self, rotation: Rotation, *, answer: KeptAnswer | None) -> None:
-        """Put a new credential in place of the current one; one still in its grace period ends at once.
+        """Put a new credential in place of the current one; without a grace period all before it end at once.
 
         A new webhook secret is a change of the app: its version grows. Raises NotFound, AnswerExists, and
-        Conflict where the API key is another app's.
+        Conflict where the API key is another app's, or too many before it are in their grace periods.
         """
 
     async def roll_back(

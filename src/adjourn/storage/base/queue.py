@@ -141,16 +141,16 @@ class Queue(Protocol):
         self,
         worker: str,
         *,
-        room: Callable[[int], int],
+        room: Callable[[int, str], int],
         limit: int,
         pace: Callable[[str], int] | None = None,
     ) -> Claim:
         """Take up to `limit` waiting deliveries that are due, oldest first within each lane.
 
-        `room` is asked once for each lane reached, and that lane gives at most as many: so no lane
-        delays another. While an app's backlog drains, each of its lanes gives at most what `pace` says of
-        the app, too. Deliveries of an app that is off stay, and of a target that has no URL now. Hidden
-        from other workers until recorded, given back, or reaped. Empty when nothing is due.
+        `room` is asked once for each lane reached, with its app, and that lane gives at most as many: so
+        no lane delays another. While an app's backlog drains, each of its lanes gives at most what `pace`
+        says of the app, too. Deliveries of an app that is off stay, and of a target that has no URL now.
+        Hidden from other workers until recorded, given back, or reaped. Empty when nothing is due.
         """
 
     async def record(self, worker: str, results: Sequence[Result]) -> Recorded:

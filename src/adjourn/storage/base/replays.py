@@ -15,7 +15,7 @@ class Replays(Protocol):
         """How many deliveries match it now: made from `since` on, and before `until`."""
 
     async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
-        """Raises AnswerExists."""
+        """Raises AnswerExists, and Conflict where too many of the app are running."""
 
     async def get(self, app_id: str, replay_id: str) -> Replay:
         """Raises NotFound."""
@@ -24,7 +24,7 @@ class Replays(Protocol):
         """A page, newest first, and how many there are."""
 
     async def list_running(self) -> Sequence[Replay]:
-        """Oldest first."""
+        """Those of apps that are on, oldest first."""
 
     async def step(self, replay: Replay, *, limit: int, waiting: int, quiet: timedelta) -> int:
         """Give up to `limit` more of its deliveries an extra attempt; how many got one.

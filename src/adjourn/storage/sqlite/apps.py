@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Callable
+from math import inf
 from typing import Any
 
 import msgspec
@@ -21,7 +22,7 @@ from adjourn.models import (
 from adjourn.storage.sqlite.rows import text, time, to_ms
 from adjourn.vault import Vault
 
-__all__ = ["AppReader", "Look", "app_values", "fetcher", "save_automations"]
+__all__ = ["CLEAR_AUTOMATION", "AppReader", "Look", "app_values", "fetcher", "save_automations"]
 
 Row = tuple[Any, ...]
 Look = Callable[[str, tuple[object, ...]], list[Row]]
@@ -47,7 +48,11 @@ _PUT_AUTOMATION = f"""
          excluded.status, excluded.updated_at, excluded.webhook_url)
     WHERE automation.app_id = excluded.app_id
 """  # noqa: S608
-_DELETE_AUTOMATION = "UPDATE automation SET status = 'deleted', updated_at = ? WHERE id = ?"
+# Its id stays: what is published for it later must reach nobody.
+CLEAR_AUTOMATION = """
+    UPDATE automation SET status = 'deleted', name = '', description = NULL, actions = '[]', keywords = '[]',
+           webhook_url = NULL
+"""
 
 
 class AppReader:
@@ -56,15 +61,15 @@ class AppReader:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def read(self, look: Look, where: str, values: tuple[object, ...]) -> list[App]:
-        """Those that the condition, and what may follow it, holds for."""
+    def read(
+        self, look: Look, where: str, values: tuple[object, ...], *, automations: bool = True
+    ) -> list[App]:
+        """Those that the condition, and what may follow it, holds for; with their automations or without."""
         rows = look(f"SELECT {_COLUMNS} FROM app WHERE {where}", values)  # noqa: S608
-        return [self._app(look, row) for row in rows]
+        return [self._app(look, row, automations=automations) for row in rows]
 
-    def _app(self, look: Look, row: Row) -> App:
-        secrets = {until: self._secret(sealed) for sealed, until in look(_SECRETS, (row[0],))}
-        current = secrets.pop(None)
-        old = [OldSecret(secret, time(until)) for until, secret in secrets.items()]
+    def _app(self, look: Look, row: Row, *, automations: bool) -> App:
+        (current, _), *old = sorted(look(_SECRETS, (row[0],)), key=_latest_first)
         return App(
             id=row[0],
             version=row[1],
@@ -81,15 +86,23 @@ class AppReader:
             slug=row[12],
             options=msgspec.json.decode(row[13], type=AppOptions),
             disabled=None if row[14] is None else msgspec.json.decode(row[14], type=Disabled),
-            webhook_secret=current,
-            old_secret=old[0] if old else None,
-            automations=tuple(_automation(each) for each in look(_AUTOMATIONS, (row[0],))),
+            webhook_secret=self._secret(current),
+            old_secrets=tuple(OldSecret(self._secret(sealed), time(until)) for sealed, until in old),
+            automations=self._automations(look, row[0]) if automations else (),
             created_at=time(row[15]),
             updated_at=time(row[16]),
         )
 
+    def _automations(self, look: Look, app_id: str) -> tuple[Automation, ...]:
+        return tuple(_automation(row) for row in look(_AUTOMATIONS, (app_id,)))
+
     def _secret(self, sealed: bytes) -> Secret:
         return Secret(self._vault.open(sealed).decode("utf-8", "surrogatepass"))
+
+
+def _latest_first(secret: tuple[bytes, int | None]) -> float:
+    """The current one, then by when their grace periods end."""
+    return -inf if secret[1] is None else -secret[1]
 
 
 def fetcher(connection: sqlite3.Connection) -> Look:
@@ -114,14 +127,14 @@ def app_values(app: App) -> dict[str, object]:
     }
 
 
-def save_automations(connection: sqlite3.Connection, app: App, now: int) -> None:
+def save_automations(connection: sqlite3.Connection, app: App) -> None:
     """Make the app's automations those that it has; what is stored as it should be is left alone."""
     stored = {row[0]: row for row in connection.execute(_AUTOMATIONS, (app.id,))}
     for each in app.automations:
         row = _automation_row(each)
         if stored.pop(each.id, None) != row:
             connection.execute(_PUT_AUTOMATION, (*row, each.webhook_url))
-    connection.executemany(_DELETE_AUTOMATION, [(now, automation_id) for automation_id in stored])
+    connection.executemany(f"{CLEAR_AUTOMATION} WHERE id = ?", [(automation_id,) for automation_id in stored])
 
 
 def _automation(row: Row) -> Automation:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic, TypeVar
+from weakref import WeakValueDictionary
 
 from adjourn.errors import ConfigError, StorageError
 from adjourn.storage.migrate import migrations
@@ -71,7 +72,9 @@ class Database:
         self._committer = ThreadPoolExecutor(1, "commit")
         self._checkpointer = ThreadPoolExecutor(1, "checkpoint")
         self._checkpoint: asyncio.Future[None] | None = None
-        self._readers = ThreadPoolExecutor(_READERS, "read")
+        self._readers = ThreadPoolExecutor(_READERS - 1, "read")
+        self._reader = ThreadPoolExecutor(1, "engine-read")
+        self._turns_of_readers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
     async def write(self, name: str, run: Callable[[sqlite3.Connection], T]) -> T:
@@ -95,10 +98,19 @@ class Database:
         except sqlite3.Error as exc:
             raise StorageError(f"read failed: {exc}") from exc
 
-    async def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
-        """Run reads of any length in a thread, on one snapshot."""
+    async def read(self, run: Callable[[sqlite3.Connection], T], *, turn: str | None = None) -> T:
+        """Run reads of any length in a thread, on one snapshot.
+
+        Of those with the same `turn` one runs at a time: nobody who asks much takes every thread. Those
+        without any, which are the engine's own, have a thread to themselves.
+        """
         self._check_open()
-        return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, run)
+        loop = asyncio.get_running_loop()
+        if turn is None:
+            return await loop.run_in_executor(self._reader, self._read, run)
+        lock = self._turns_of_readers.setdefault(turn, asyncio.Lock())
+        async with lock:
+            return await loop.run_in_executor(self._readers, self._read, run)
 
     async def close(self) -> None:
         """Wait for the turns under way, empty the WAL into the file, and let go of it."""
@@ -107,7 +119,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        for pool in (self._committer, self._checkpointer, self._readers):
+        for pool in (self._committer, self._checkpointer, self._readers, self._reader):
             pool.shutdown()
         self._let_go()
 

@@ -32,12 +32,13 @@ _USED = """
 """
 # A webhook secret was last used when the last attempt that it signed ended: a success clears `failed_last`.
 _CREDENTIALS = """
-    SELECT new.type, new.created_at, new.rotated_at, old.until,
+    SELECT new.type, new.created_at, new.rotated_at,
+           (SELECT max(until) FROM credential AS old
+            WHERE old.app_id = new.app_id AND old.type = new.type AND old.until > ?),
            CASE new.type WHEN 'webhook_secret' THEN
                (SELECT coalesce(failed_last, succeeded_at) FROM health WHERE health.app_id = new.app_id)
            ELSE new.used_at END
     FROM credential AS new
-    LEFT JOIN credential AS old ON old.app_id = new.app_id AND old.type = new.type AND old.until > ?
     WHERE new.app_id = ? AND new.until IS NULL
     ORDER BY new.type
 """
@@ -45,7 +46,9 @@ _CURRENT = "SELECT id, created_at FROM credential WHERE app_id = ? AND type = ? 
 _BEFORE = """
     SELECT id FROM credential WHERE app_id = ? AND type = ? AND rollback_hash = ? AND until > ?
 """
-_END_BEFORE = "DELETE FROM credential WHERE app_id = ? AND type = ? AND until IS NOT NULL"
+_END_ALL = "DELETE FROM credential WHERE app_id = ? AND type = ?"
+_IN_GRACE = "SELECT count(*), min(until) FROM credential WHERE app_id = ? AND type = ? AND until IS NOT NULL"
+_MOST_IN_GRACE = 5
 _END_CURRENT = "DELETE FROM credential WHERE app_id = ? AND type = ? AND until IS NULL"
 _BEGIN_GRACE = "UPDATE credential SET until = ?, rollback_hash = ? WHERE id = ?"
 _END_GRACE = "UPDATE credential SET until = NULL, rollback_hash = NULL WHERE id = ?"
@@ -104,10 +107,10 @@ class SqliteKeyring:
             current = connection.execute(_CURRENT, (rotation.app_id, kind)).fetchone()
             if current is None:
                 raise NotFound("app", rotation.app_id)
-            connection.execute(_END_BEFORE, (rotation.app_id, kind))
             if rotation.grace_ends_at is None:
-                connection.execute(_END_CURRENT, (rotation.app_id, kind))
+                connection.execute(_END_ALL, (rotation.app_id, kind))
             else:
+                _check_room(connection, rotation.app_id, kind)
                 grace = (to_ms(rotation.grace_ends_at), rotation.rollback_hash)
                 connection.execute(_BEGIN_GRACE, (*grace, current[0]))
             if kind is CredentialType.API_KEY and connection.execute(_OWNER, (hashed, at)).fetchone():
@@ -153,7 +156,9 @@ class SqliteKeyring:
         offset: int,
     ) -> list[CredentialEvent]:
         values = (app_id, kind, kind, action, action, limit, offset)
-        rows = await self._database.read(lambda connection: connection.execute(_HISTORY, values).fetchall())
+        rows = await self._database.read(
+            lambda connection: connection.execute(_HISTORY, values).fetchall(), turn=app_id
+        )
         return [_read_event(row) for row in rows]
 
     async def end_grace(self) -> int:
@@ -168,6 +173,15 @@ class SqliteKeyring:
         if kind is CredentialType.WEBHOOK_SECRET:
             return None, self._vault.seal(plain)
         return digest_key(plain), None
+
+
+def _check_room(connection: sqlite3.Connection, app_id: str, kind: CredentialType) -> None:
+    count, until = connection.execute(_IN_GRACE, (app_id, kind)).fetchone()
+    if count >= _MOST_IN_GRACE:
+        raise Conflict(
+            f"{count} earlier ones are in their grace periods, the first until "
+            f"{time(until):%Y-%m-%dT%H:%M:%SZ}: wait, or rotate without a grace period, which ends them all"
+        )
 
 
 class _Line(NamedTuple):

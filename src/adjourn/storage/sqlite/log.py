@@ -66,7 +66,9 @@ class SqliteLog:
         return [read_attempt(row) for row in self._database.look(sql, (delivery_id,))]
 
     async def find_published(self, key: str, *, others: int) -> Published | None:
-        return await self._database.read(lambda connection: self._find_published(connection, key, others))
+        return await self._database.read(
+            lambda connection: self._find_published(connection, key, others), turn=key
+        )
 
     async def list_publications(
         self, *, event_type: str | None, limit: int, offset: int
@@ -82,7 +84,7 @@ class SqliteLog:
                 for event_type, state, count, oldest in connection.execute(_BACKLOG, (app_id,))
             ]
 
-        return await self._database.read(run)
+        return await self._database.read(run, turn=app_id)
 
     async def _newest(
         self, table: str, columns: str, bounds: dict[str, str], page: tuple[int, int]
@@ -95,7 +97,7 @@ class SqliteLog:
             sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
             return connection.execute(sql, (*values, *page)).fetchall(), total
 
-        return await self._database.read(run)
+        return await self._database.read(run, turn=bounds.get("app_id", table))
 
     def _find_published(self, connection: sqlite3.Connection, key: str, others: int) -> Published | None:
         row = connection.execute(
@@ -124,6 +126,7 @@ class SqliteLog:
             look,
             f"{alive} AND provider = ? AND created_at <= ? ORDER BY created_at, id LIMIT ?",
             (publication.provider, to_ms(publication.at), others + len(considered)),
+            automations=False,
         )
         unconsidered = [app for app in rest if app.id not in considered]
         return Published(

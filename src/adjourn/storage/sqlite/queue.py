@@ -51,7 +51,11 @@ _LANES = """
     WHERE lane.wake_at <= ?
     ORDER BY lane.wake_at
 """
-_DRAINS = "SELECT 1 FROM job WHERE app_id = ? AND seq > ? AND seq <= ? AND owner IS NULL LIMIT 1"
+# Whether the oldest that is due in a lane is of the backlog: what is newer lies behind it.
+_DRAINS = """
+    SELECT seq <= ? FROM job WHERE lane_id = ? AND owner IS NULL AND due <= ? AND seq > ?
+    ORDER BY due, seq LIMIT 1
+"""
 _NO_FLOOR = "~"  # above every id
 _FORGET = """
     DELETE FROM idempotency
@@ -86,7 +90,7 @@ class SqliteQueue:
         self,
         worker: str,
         *,
-        room: Callable[[int], int],
+        room: Callable[[int, str], int],
         limit: int,
         pace: Callable[[str], int] | None = None,
     ) -> Claim:
@@ -96,8 +100,8 @@ class SqliteQueue:
         def run(connection: sqlite3.Connection) -> list[Claimed]:
             taken: list[Claimed] = []
             for lane_id, app_id, discard_seq, drain_seq, on in connection.execute(_LANES, (now,)).fetchall():
-                most = min(room(lane_id), limit - len(taken))
-                drains = pace is not None and _drains(connection, app_id, discard_seq, drain_seq)
+                most = min(room(lane_id, app_id), limit - len(taken))
+                drains = pace is not None and _drains(connection, lane_id, discard_seq, drain_seq, now)
                 if pace is not None and drains:
                     most = min(most, pace(app_id) - paced[app_id])
                 if on and most > 0:
@@ -196,12 +200,12 @@ class SqliteQueue:
 
 
 def _drains(
-    connection: sqlite3.Connection, app_id: str, discard_seq: int | None, drain_seq: int | None
+    connection: sqlite3.Connection, lane_id: int, discard_seq: int | None, drain_seq: int | None, now: int
 ) -> bool:
-    """Whether something of the app's backlog still waits."""
+    """Whether the app's backlog is what the lane would give now."""
     if not drain_seq:
         return False
-    return connection.execute(_DRAINS, (app_id, discard_seq, drain_seq)).fetchone() is not None
+    return bool(connection.execute(_DRAINS, (drain_seq, lane_id, now, discard_seq)).fetchone() == (1,))
 
 
 def _take(

@@ -45,7 +45,8 @@ _IS_FIRST = """
 
 
 def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
-    results = [each for each in results if _append(connection, worker, each)]
+    # What is on record already changes nothing that its guards do not allow.
+    results, given = [each for each in results if _append(connection, worker, each)], results
     delivered = [each for each in results if each.step.state is DeliveryState.DELIVERED]
     connection.executemany(
         _DELIVERED,
@@ -59,11 +60,13 @@ def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result
         [(each.claimed.id,) for each in delivered if each.claimed.order_key is None],
     )
     exhausted: set[str] = set()
-    for result in results:
+    for result in delivered:
+        if result.claimed.order_key is not None:
+            finish(connection, result.claimed.id, now)
+    for result in given:
         if result.step.state is DeliveryState.DELIVERED:
-            if result.claimed.order_key is not None:
-                finish(connection, result.claimed.id, now)
-        elif _failed(connection, worker, result, now):
+            continue
+        if _failed(connection, worker, result, now):
             exhausted.update({result.claimed.id} if result.step.exhausted else ())
         elif result.claimed.manual:
             _extra_failed(connection, worker, result, now)

@@ -11,7 +11,7 @@ from adjourn.storage.base import KeptAnswer
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.publishing import insert_answer
 from adjourn.storage.sqlite.retrying import ask_retry
-from adjourn.storage.sqlite.rows import maybe, maybe_ms, time, to_ms
+from adjourn.storage.sqlite.rows import NEVER, maybe, maybe_ms, time, to_ms
 
 __all__ = ["SqliteReplays"]
 
@@ -22,13 +22,37 @@ _COLUMNS = (
 _INSERT = f"INSERT INTO replay ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
 _GET = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? AND id = ?"  # noqa: S608
 _LIST = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
-_RUNNING = f"SELECT {_COLUMNS} FROM replay WHERE status = 'running' ORDER BY id"  # noqa: S608
+_RUNNING = f"""
+    SELECT {_COLUMNS} FROM replay
+    WHERE status = 'running' AND EXISTS (
+        SELECT 1 FROM app WHERE app.id = replay.app_id AND app.status = 'active' AND app.webhook_enabled)
+    ORDER BY id LIMIT 200
+"""  # noqa: S608
+_COUNT_RUNNING = "SELECT count(*) FROM replay WHERE app_id = ? AND status = 'running'"
 _CURSOR = "SELECT cursor FROM replay WHERE id = ? AND status = 'running'"
-_HAS_TARGET = """
-    NOT EXISTS (SELECT 1 FROM automation WHERE automation.id = delivery.target AND status <> 'active')
+_MOST_RUNNING = 5  # of one app
+# It has somewhere to go, and is no follower in order: the one before it is not final yet.
+_MAY_GO = f"""
+    CASE WHEN delivery.target IS NULL
+         THEN (SELECT webhook_url FROM app WHERE app.id = delivery.app_id) IS NOT NULL
+         ELSE EXISTS (SELECT 1 FROM automation
+                      WHERE automation.id = delivery.target AND status = 'active') END
+    AND NOT EXISTS (SELECT 1 FROM job WHERE job.delivery_id = delivery.id AND job.due = {NEVER})
+"""  # noqa: S608
+# Those of an automation that is inactive by now wait for that, and hold up nobody.
+_BY_HAND = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM job JOIN lane ON lane.id = job.lane_id
+        LEFT JOIN automation ON automation.id = lane.target
+        WHERE job.app_id = ? AND job.manual AND (lane.target IS NULL OR automation.status = 'active')
+        LIMIT ?)
 """
-_BY_HAND = "SELECT count(*) FROM (SELECT 1 FROM job WHERE app_id = ? AND manual LIMIT ?)"
-_ADVANCE = "UPDATE replay SET cursor = ?, scheduled = scheduled + ?, skipped = skipped + ? WHERE id = ?"
+# More may match by now than when it was asked for.
+_ADVANCE = """
+    UPDATE replay SET cursor = ?, scheduled = scheduled + ?, skipped = skipped + ?,
+           total = max(total, scheduled + skipped + ?)
+    WHERE id = ?
+"""
 # What matched when it was asked for, and was never found again, was skipped as well.
 _DONE = """
     UPDATE replay SET status = 'done', finished_at = ?, skipped = max(skipped, total - scheduled) WHERE id = ?
@@ -53,10 +77,15 @@ class SqliteReplays:
             (count,) = connection.execute(sql, values).fetchone()
             return int(count)
 
-        return await self._database.read(run)
+        return await self._database.read(run, turn=replay.app_id)
 
     async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
         def run(connection: sqlite3.Connection) -> None:
+            (running,) = connection.execute(_COUNT_RUNNING, (replay.app_id,)).fetchone()
+            if running >= _MOST_RUNNING:
+                raise Conflict(
+                    f"{running} bulk retries of this app are running: cancel one, or wait for its end"
+                )
             connection.execute(_INSERT, _replay_row(replay))
             if answer is not None:
                 insert_answer(connection, answer)
@@ -76,7 +105,7 @@ class SqliteReplays:
             rows = connection.execute(_LIST, (app_id, limit, offset))
             return [_read_replay(row) for row in rows], total
 
-        return await self._database.read(run)
+        return await self._database.read(run, turn=app_id)
 
     async def list_running(self) -> Sequence[Replay]:
         return [_read_replay(row) for row in self._database.look(_RUNNING)]
@@ -96,7 +125,7 @@ class SqliteReplays:
                 return 0  # cancelled meanwhile, or somebody else made this step
             moments = {"now": to_ms(now), "quiet_since": to_ms(now - quiet)}
             scheduled = sum(_schedule(connection, replay, each, **moments) for each in ids)
-            progress = (ids[-1] if ids else cursor, scheduled, len(ids) - scheduled)
+            progress = (ids[-1] if ids else cursor, scheduled, len(ids) - scheduled, len(ids))
             connection.execute(_ADVANCE, (*progress, replay.id))
             if len(ids) < limit:
                 connection.execute(_DONE, (to_ms(now), replay.id))
@@ -121,6 +150,8 @@ def _matching(replay: Replay) -> tuple[str, tuple[object, ...]]:
         "event_type = ?": replay.event_type,
         "created_at >= ?": maybe_ms(replay.since),
         "created_at < ?": maybe_ms(replay.until),
+        # what it is about, not what becomes so while it runs
+        "delivered_at <= ?": to_ms(replay.created_at) if replay.state is DeliveryState.DELIVERED else None,
     }
     given = {bound: value for bound, value in bounds.items() if value is not None}
     return " AND ".join(given), tuple(given.values())
@@ -139,12 +170,12 @@ def _find(connection: sqlite3.Connection, replay: Replay, limit: int) -> tuple[s
 def _schedule(
     connection: sqlite3.Connection, replay: Replay, delivery_id: str, *, now: int, quiet_since: int
 ) -> bool:
-    """Whether it got an extra attempt: it must match still, and not be tried just now.
+    """Whether it got an extra attempt: it must match still, may go, and is not tried just now.
 
-    Not while its automation is inactive: extra attempts that wait would hold the whole replay up.
+    Not where it would have to wait: extra attempts that wait would hold the whole replay up.
     """
     where, values = _matching(replay)
-    sql = f"SELECT 1 FROM delivery WHERE {where} AND id = ? AND {_HAS_TARGET}"  # noqa: S608
+    sql = f"SELECT 1 FROM delivery WHERE {where} AND id = ? AND {_MAY_GO}"  # noqa: S608
     if connection.execute(sql, (*values, delivery_id)).fetchone() is None:
         return False
     try:

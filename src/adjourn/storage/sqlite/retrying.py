@@ -32,7 +32,7 @@ def ask_retry(
         raise Conflict(f"delivery {delivery_id!r} cannot be retried: {ORPHANED}")
     (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
     asked_at = delivery.retry_asked_at
-    if busy or (asked_at is not None and to_ms(asked_at) >= quiet_since):
+    if busy or (asked_at is not None and quiet_since <= to_ms(asked_at) <= now):
         return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or time(now))
     connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (now, delivery_id))
     wait(connection, delivery_id, app_id, delivery.lane_id, due=now, manual=True)

@@ -13,7 +13,8 @@ CREATE TABLE credential (
     until         INTEGER,                        -- NULL: the current one; else it works on until then
     rollback_hash BLOB                            -- of the token that makes it the current one again
 ) STRICT;
-CREATE UNIQUE INDEX credential_of_app ON credential (app_id, type, until IS NULL);  -- one now, one before
+CREATE INDEX credential_of_app ON credential (app_id, type);
+CREATE UNIQUE INDEX credential_current ON credential (app_id, type) WHERE until IS NULL;
 CREATE UNIQUE INDEX credential_by_key ON credential (hash) WHERE type = 'api_key';
 CREATE INDEX credential_ending ON credential (until) WHERE until IS NOT NULL;
 
