@@ -441,7 +441,8 @@ def test_a_refusal_is_recorded_logged_and_tried_again(
     assert asyncio.run(settled_by(server_of(inbox))) == (1, NoticeState.WAITING, error, MINUTE)
     assert [each.levelname for each in caplog.records if each.name.startswith("adjourn")] == ["WARNING"]
     assert (
-        f"mail to the contact of app app-1 (CRM Sync) failed, trying again in 0:01:00: {error}" in caplog.text
+        f"mail to the contact of app app-1 ('CRM Sync') failed, trying again in 0:01:00: {error}"
+        in caplog.text
     )
 
 
@@ -577,8 +578,21 @@ def test_without_a_mail_server_it_is_logged_instead(caplog: pytest.LogCaptureFix
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert record.message == (
-        "no mail server is set, so app app-1 (CRM Sync) is not told: Webhooks of CRM Sync were disabled"
+        "no mail server is set, so app app-1 ('CRM Sync') is not told: Webhooks of CRM Sync were disabled"
     )
+
+
+@pytest.mark.parametrize("smtp", [None, Smtp(host="127.0.0.1", port=9, security="none")])
+def test_a_name_forges_no_line_of_the_log(smtp: Smtp | None, caplog: pytest.LogCaptureFixture) -> None:
+    async def run() -> Settled:
+        post = Post([notice()])
+        async with mailing(post, smtp, to=app(name="CRM\r\nCRITICAL forged\x1b[2J\u2028")):
+            return await post.next()
+
+    asyncio.run(run())
+    (record,) = caplog.records
+    assert record.message.isprintable()
+    assert "('CRM\\r\\nCRITICAL forged\\x1b[2J\\u2028')" in record.message
 
 
 @pytest.mark.parametrize("failing", ["failing_claims", "failing_settlings"])

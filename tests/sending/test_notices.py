@@ -1,5 +1,6 @@
 """What an app's contact reads."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any
@@ -120,3 +121,20 @@ def test_a_name_stays_on_its_line(name: str, shown: str) -> None:
 def test_missing_facts_spoil_no_mail() -> None:
     for kind in NoticeKind:
         assert rendered(kind, facts={})[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "since"),
+    [
+        (NoticeKind.HALF_WAY, "2026-02-27T23:00:00Z"),
+        (NoticeKind.AUTO_DISABLED, "2026-02-26T11:00:00Z"),
+        (NoticeKind.URL_GONE, "2026-02-28T12:00:00Z"),
+        (NoticeKind.AUTOMATION_GONE, "2026-02-28T12:00:00Z"),
+        (NoticeKind.ENABLED_AGAIN, "2026-02-22T12:00:00Z"),
+    ],
+)
+def test_what_is_sent_again_begins_when_it_may_have_failed(kind: NoticeKind, since: str) -> None:
+    text = rendered(kind)[1]
+    (body,) = re.findall(r"/webhook-deliveries/retry.*?-d '(.*?)'", text, re.DOTALL)
+    assert json.loads(body) == {"status": "abandoned", "since": since}
+    assert '"since" should be the moment from which your endpoint failed' in " ".join(text.split())

@@ -109,7 +109,7 @@ class Mailer:
             await self._settle(notice, NoticeState.FAILED, error="the app was deleted")
         elif self._smtp is None:
             subject, _ = render(notice, app)
-            _log.warning("no mail server is set, so app %s (%s) is not told: %s", app.id, app.name, subject)
+            _log.warning("no mail server is set, so app %s (%r) is not told: %s", app.id, app.name, subject)
             await self._settle(notice, NoticeState.NOT_CONFIGURED)
         elif error := await self._try(notice, app, self._smtp):
             await self._fail(notice, app, error)
@@ -152,7 +152,7 @@ class Mailer:
     async def _fail(self, notice: Notice, app: App, error: str) -> None:
         wait = retry_in(notice, await self._now())
         then = "given up" if wait is None else f"trying again in {wait}"
-        _log.warning("mail to the contact of app %s (%s) failed, %s: %s", app.id, app.name, then, error)
+        _log.warning("mail to the contact of app %s (%r) failed, %s: %s", app.id, app.name, then, error)
         state = NoticeState.FAILED if wait is None else NoticeState.WAITING
         await self._settle(notice, state, error=error, retry_in=wait)
 
@@ -227,4 +227,5 @@ def _in_words(exc: Exception) -> str:
             text = "the mail server did not answer in time"
         case _:
             text = str(exc) or type(exc).__name__
-    return " ".join(text.split())[:_LONGEST_ERROR]
+    printable = "".join(each if each.isprintable() else " " for each in text)
+    return " ".join(printable.split())[:_LONGEST_ERROR]

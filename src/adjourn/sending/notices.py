@@ -6,6 +6,7 @@ secret is in them, and no host of the API: readers know it, and it differs with 
 
 import textwrap
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 
 from adjourn.models import App, Notice, NoticeKind
 
@@ -13,11 +14,20 @@ __all__ = ["render"]
 
 _WIDTH = 72
 _LONGEST_NAME = 80  # characters of a name that a subject repeats
+# For how long the endpoint may have failed when the notice was made: as long as silence is borne, and an hour
+# for the first retries; a URL that is gone is told of at once; and for how long it was off nobody knows.
+_FAILED_FOR = {
+    NoticeKind.HALF_WAY: timedelta(hours=37),
+    NoticeKind.AUTO_DISABLED: timedelta(hours=73),
+    NoticeKind.URL_GONE: timedelta(hours=24),
+    NoticeKind.AUTOMATION_GONE: timedelta(hours=24),
+    NoticeKind.ENABLED_AGAIN: timedelta(days=7),
+}
 
 
 def render(notice: Notice, app: App) -> tuple[str, str]:
     """Subject, one line, and text."""
-    subject, parts = _KINDS[notice.kind](notice.facts, _name(app.name))
+    subject, parts = _KINDS[notice.kind](notice, _name(app.name))
     about = f"App: {_name(app.name)}\nClient id: {_one_line(app.client_id)}"
     return subject, "\n\n".join([*parts, _IN_THE_CALLS, about]) + "\n"
 
@@ -25,12 +35,12 @@ def render(notice: Notice, app: App) -> tuple[str, str]:
 _Rendered = tuple[str, list[str]]
 
 
-def _half_way(facts: Mapping[str, str], name: str) -> _Rendered:
+def _half_way(notice: Notice, name: str) -> _Rendered:
     return f"Webhooks of {name} keep failing", [
         _paragraph(
             f"Webhooks of your app {name} keep failing. If that goes on they will be disabled automatically."
         ),
-        _why(facts),
+        _why(notice.facts),
         _paragraph(
             "Nothing is disabled yet, and nothing will be once your endpoint answers 2xx within 30 seconds "
             "again. Deliveries that fail are retried, and those that were abandoned can be sent again."
@@ -38,31 +48,31 @@ def _half_way(facts: Mapping[str, str], name: str) -> _Rendered:
         "What to do:",
         _look(1),
         _mend(2),
-        _resend(3),
+        _resend(3, notice),
     ]
 
 
-def _auto_disabled(facts: Mapping[str, str], name: str) -> _Rendered:
+def _auto_disabled(notice: Notice, name: str) -> _Rendered:
     return f"Webhooks of {name} were disabled", [
         _paragraph(f"Webhooks of your app {name} were disabled automatically, because they kept failing."),
-        _why(facts),
+        _why(notice.facts),
         _HELD,
         "What to do:",
         _look(1),
         _mend(2),
         _enable(3),
         _check(4),
-        _resend(5),
+        _resend(5, notice),
     ]
 
 
-def _url_gone(facts: Mapping[str, str], name: str) -> _Rendered:
+def _url_gone(notice: Notice, name: str) -> _Rendered:
     return f"Webhooks of {name} were disabled: the URL answered 410 Gone", [
         _paragraph(
             f"Webhooks of your app {name} were disabled, because its webhook URL answered 410 Gone. That "
             "says: this URL is gone for good, send nothing more."
         ),
-        _url(facts),
+        _url(notice.facts),
         _HELD,
         "If you gave the URL up on purpose, there is nothing to do. Otherwise:",
         _numbered(
@@ -72,18 +82,18 @@ def _url_gone(facts: Mapping[str, str], name: str) -> _Rendered:
         ),
         _enable(2),
         _check(3),
-        _resend(4),
+        _resend(4, notice),
     ]
 
 
-def _automation_gone(facts: Mapping[str, str], name: str) -> _Rendered:
-    automation = _name(facts.get("name", ""))
+def _automation_gone(notice: Notice, name: str) -> _Rendered:
+    automation = _name(notice.facts.get("name", ""))
     return f"Automation {automation} of {name} was deactivated: its URL answered 410 Gone", [
         _paragraph(
             f"The automation {automation} of your app {name} was deactivated, because its own webhook URL "
             "answered 410 Gone. That says: this URL is gone for good, send nothing more."
         ),
-        _url(facts),
+        _url(notice.facts),
         _paragraph(
             "Nothing else changed: the app's other webhooks go on. What was already on its way to this URL "
             "is held, and sent once the automation is active again."
@@ -99,11 +109,11 @@ def _automation_gone(facts: Mapping[str, str], name: str) -> _Rendered:
                 '{"status": "active", "webhook_url": "https://example.com/webhooks"}',
             ),
         ),
-        _resend(3),
+        _resend(3, notice),
     ]
 
 
-def _enabled_again(_facts: Mapping[str, str], name: str) -> _Rendered:
+def _enabled_again(notice: Notice, name: str) -> _Rendered:
     return f"Webhooks of {name} are enabled again", [
         _paragraph(
             f"Webhooks of your app {name} are enabled again. New events are delivered as they happen. What "
@@ -111,12 +121,12 @@ def _enabled_again(_facts: Mapping[str, str], name: str) -> _Rendered:
         ),
         "To see how it goes:",
         _call("GET", "/webhook-status"),
-        _paragraph("To get again what was abandoned:"),
-        _call("POST", "/webhook-deliveries/retry", '{"status": "abandoned"}'),
+        _paragraph(f"To get again what was abandoned: {_SINCE}"),
+        _resending(notice),
     ]
 
 
-_KINDS: Mapping[NoticeKind, Callable[[Mapping[str, str], str], _Rendered]] = {
+_KINDS: Mapping[NoticeKind, Callable[[Notice, str], _Rendered]] = {
     NoticeKind.HALF_WAY: _half_way,
     NoticeKind.AUTO_DISABLED: _auto_disabled,
     NoticeKind.URL_GONE: _url_gone,
@@ -180,12 +190,19 @@ def _check(number: int) -> str:
     return _numbered(number, "See that webhook_enabled is true:", _call("GET", "/app"))
 
 
-def _resend(number: int) -> str:
-    return _numbered(
-        number,
-        "If you want what was abandoned before, have it sent again:",
-        _call("POST", "/webhook-deliveries/retry", '{"status": "abandoned"}'),
-    )
+def _resend(number: int, notice: Notice) -> str:
+    text = f"If you want what was abandoned before, have it sent again. {_SINCE}"
+    return _numbered(number, text, _resending(notice))
+
+
+_SINCE = '"since" should be the moment from which your endpoint failed; this one is an estimate.'
+
+
+def _resending(notice: Notice) -> str:
+    """Never of all history: that would be sent again, too."""
+    since = f"{notice.created_at - _FAILED_FOR[notice.kind]:%Y-%m-%dT%H:%M:%SZ}"
+    body = f'{{"status": "abandoned", "since": "{since}"}}'
+    return _call("POST", "/webhook-deliveries/retry", body)
 
 
 def _numbered(number: int, text: str, *calls: str) -> str:

@@ -16,7 +16,9 @@ _WINDOW = 60 * 60 * 1000  # ms
 _MOST = 10  # of one app within the window
 # An app's notices are made in the order of time: of its latest, older ones need no look.
 _INSERT = """
-    WITH latest AS (SELECT kind, facts, created_at FROM notice WHERE app_id = :app_id ORDER BY id DESC LIMIT :most),
+    WITH latest AS (
+        SELECT kind, facts, created_at FROM notice WHERE app_id = :app_id ORDER BY id DESC LIMIT :most
+    ),
     recent AS (SELECT kind, facts FROM latest WHERE created_at > :now - :window)
     INSERT INTO notice (app_id, kind, facts, created_at, due, state)
     SELECT :app_id, :kind, :facts, :now, :now, 'waiting'
