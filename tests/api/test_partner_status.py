@@ -1,5 +1,7 @@
 """Webhook status, backlog and auto-disable as both APIs show and switch them: CONTRACTS 1.6."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,8 @@ import pytest
 from tests.api.harness import ADMIN, Api, check_problem, eventually, open_api, sample
 
 from adjourn import resources
+from adjourn.config import Smtp
+from adjourn.models import NoticeState
 
 pytestmark = pytest.mark.anyio
 
@@ -226,6 +230,7 @@ async def test_an_app_may_be_spared(tmp_path: Path, *, option: bool, rollout: bo
         await eventually(are_counted)
         status = await status_of(api, created)
         assert (status.webhook_enabled, status.auto_disable.enabled) == (True, False)
+        assert status.auto_disable.strikes_at is msgspec.UNSET
 
 
 async def test_a_url_that_is_gone_is_told(tmp_path: Path) -> None:
@@ -242,3 +247,54 @@ async def test_a_url_that_is_gone_is_told(tmp_path: Path) -> None:
         assert isinstance(status.disabled, resources.Disabled)
         assert status.disabled.by == "gone"
         assert [each.kind for each in status.notices] == ["url_gone"]
+
+
+async def test_when_it_strikes_is_told_while_it_may(tmp_path: Path) -> None:
+    async with open_api(tmp_path, lambda received: 500) as api:
+        created = await api.create_app()
+        await api.connect(created)
+        assert (await status_of(api, created)).auto_disable.strikes_at is msgspec.UNSET  # nothing has failed
+        await api.publish(sample("meeting.created"))
+
+        async def has_failed() -> bool:
+            return (await status_of(api, created)).backlog.failed == 1
+
+        await eventually(has_failed)
+        assert (await status_of(api, created)).auto_disable.strikes_at is not msgspec.UNSET
+        await api.partner(created).put(f"{ADMIN}/webhook-status", json={"enabled": False})
+        assert (await status_of(api, created)).auto_disable.strikes_at is msgspec.UNSET
+
+
+async def test_what_the_mail_server_said_is_for_the_platform_alone(tmp_path: Path) -> None:
+    smtp = Smtp(host="127.0.0.1", port=9, security="none")
+    async with open_api(tmp_path, lambda received: 410, smtp=smtp) as api:
+        created = await api.create_app()
+        await api.connect(created)
+        await api.publish(sample("meeting.created"))
+
+        async def was_tried() -> bool:
+            return any(each.error for each in (await status_of(api, created)).notices)
+
+        await eventually(was_tried)
+        path = f"/v1/platform/apps/{created['app']['id']}/webhook-status"
+        (whole,) = (await api.platform.get(path)).json()["notices"]
+        assert "127.0.0.1" in whole["error"]
+        for form in ("", "/app"):
+            answer = await api.partner(created).get(f"{ADMIN}{form}/webhook-status")
+            (told,) = answer.json()["notices"]
+            assert told == {**whole, "error": "the mail could not be delivered yet"}
+
+
+@pytest.mark.parametrize(("state", "how"), [(NoticeState.WAITING, "yet"), (NoticeState.FAILED, "at all")])
+async def test_a_mail_that_was_given_up_says_so(
+    api: Api, state: NoticeState, how: str, tmp_path: Path
+) -> None:
+    created = await api.create_app()
+    with closing(sqlite3.connect(tmp_path / "adjourn.db")) as connection, connection:
+        connection.execute(
+            "INSERT INTO notice (app_id, kind, facts, created_at, due, state, error) "
+            "VALUES (?, 'enabled_again', '{}', 0, 9e15, ?, 'mx.example said no')",
+            (created["app"]["id"], state),
+        )
+    (notice,) = (await status_of(api, created)).notices
+    assert (notice.state, notice.error) == (state, f"the mail could not be delivered {how}")

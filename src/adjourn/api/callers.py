@@ -16,7 +16,17 @@ from adjourn.api.shapes import Json, app_shape, platform_app_shape
 from adjourn.models import App, AppStatus, DisabledBy
 from adjourn.storage.base import Who
 
-__all__ = ["BY_INACTIVE", "Concerned", "app_of_key", "app_of_path", "caller", "check_status", "once", "who"]
+__all__ = [
+    "BY_INACTIVE",
+    "Caller",
+    "Concerned",
+    "app_of_key",
+    "app_of_path",
+    "caller",
+    "check_status",
+    "once",
+    "who",
+]
 
 _READS = {"GET", "HEAD", "OPTIONS"}
 _LONGEST_USER_AGENT = 500  # characters

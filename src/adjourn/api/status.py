@@ -8,13 +8,13 @@ import msgspec
 from litestar import Controller, Response, delete, get, put
 
 from adjourn.api.bodies import FilterBody, SwitchWebhooks
-from adjourn.api.callers import Concerned, caller
+from adjourn.api.callers import Caller, Concerned, caller
 from adjourn.api.filters import read_filter
 from adjourn.api.inputs import read_form
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
 from adjourn.api.shapes import Json, given
 from adjourn.errors import Fault, InputError, NotFound
-from adjourn.models import App, DeliveryState, Filter, Health, Notice
+from adjourn.models import App, DeliveryState, Filter, Health, Notice, NoticeState
 from adjourn.providers import PROVIDERS
 from adjourn.sending.health import standing
 from adjourn.sending.notices import render
@@ -29,7 +29,7 @@ class WebhookSettings(Controller):
     path = "/"
 
     @get("/webhook-status")
-    async def show(self, app: Concerned, services: Wired) -> Response[bytes]:
+    async def show(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
         health = await services.store.infirmary.find_health(app.id)
         if health is None:
             raise NotFound("app", app.id)  # deleted just now
@@ -41,7 +41,7 @@ class WebhookSettings(Controller):
             "disabled": None if app.disabled is None else given(msgspec.structs.asdict(app.disabled)),
             "backlog": _backlog_shape(waiting),
             "auto_disable": _standing_shape(app, health, rollout=services.auto_disable),
-            "notices": [_notice_shape(each, app) for each in notices],
+            "notices": [_notice_shape(each, app, caller(request)) for each in notices],
         }
         return answer(json_answer(given(status)))
 
@@ -106,10 +106,13 @@ def _waiting_shape(waiting: Sequence[Waiting], counted: str) -> Json:
 
 def _standing_shape(app: App, health: Health, *, rollout: bool) -> Json:
     enabled = rollout and app.options.auto_disable
-    return given(msgspec.structs.asdict(standing(health, datetime.now(UTC), enabled=enabled)))
+    shape = given(msgspec.structs.asdict(standing(health, datetime.now(UTC), enabled=enabled)))
+    if not (enabled and app.webhook_enabled):
+        shape.pop("strikes_at", None)  # it will not
+    return shape
 
 
-def _notice_shape(notice: Notice, app: App) -> Json:
+def _notice_shape(notice: Notice, app: App, asks: Caller) -> Json:
     subject, _ = render(notice, app)
     return given(
         {
@@ -118,6 +121,14 @@ def _notice_shape(notice: Notice, app: App) -> Json:
             "state": notice.state,
             "subject": subject,
             "sent_at": notice.sent_at,
-            "error": notice.error or None,
+            "error": _error(notice, asks) if notice.error else None,
         }
     )
+
+
+def _error(notice: Notice, asks: Caller) -> str:
+    """What went wrong with the mail. The mail server is the platform's, and nothing of a partner's."""
+    if asks.kind == "internal":
+        return notice.error
+    how = "yet" if notice.state is NoticeState.WAITING else "at all"
+    return f"the mail could not be delivered {how}"
