@@ -96,3 +96,14 @@ def test_two_makers_make_no_id_twice() -> None:
     makers = [Uuid7(now_ms=Clock()) for _ in range(2)]
     made = [maker() for maker in makers for _ in range(1000)]
     assert len(set(made)) == 2000
+
+
+def test_ids_go_on_above_what_an_earlier_process_gave() -> None:
+    earlier = Uuid7(now_ms=lambda: 2_000)
+    given = [earlier() for _ in range(3)][-1]
+    ids = Uuid7(now_ms=lambda: 1_000)  # its clock was set back
+    ids.start_above(given)
+    assert given < ids.floor() < ids()
+    ahead = Uuid7(now_ms=lambda: 3_000)
+    ahead.start_above(given)
+    assert ahead().startswith("00000000-0bb8-7000")

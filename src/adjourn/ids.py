@@ -30,6 +30,11 @@ class Uuid7:
     def __call__(self) -> str:
         return self._text(self._next(), self._bits(62))
 
+    def start_above(self, given: str) -> None:
+        """Give only ids above this one, which an earlier process gave: its clock may have been ahead."""
+        digits = given.replace("-", "")
+        self._last = max(self._last, int(digits[:12], 16) << 12 | int(digits[13:16], 16))
+
     def floor(self) -> str:
         """An id below every id still to come, and above every id given before."""
         return self._text(self._next(), 0)

@@ -91,10 +91,13 @@ async def open_engine(
     store = await SqliteStore.open(path, vault, on_step=on_step)
     try:
         digest, made_key = await _platform_key(settings, store.directory)
+        newest = await store.log.find_newest()
     except BaseException:
         await store.close()
         raise
     ids = Uuid7()
+    if newest is not None:
+        ids.start_above(newest)
     apps = AppCache(store.directory)
     sender = Http1Sender(AddressRule(settings.allow_networks))
     mailer = Mailer(

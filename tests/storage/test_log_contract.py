@@ -144,3 +144,10 @@ async def test_publications_are_listed_newest_first_with_their_number(world: Wor
         2,
     )
     assert await log.list_publications(event_type="none", limit=9, offset=0) == ([], 0)
+
+
+async def test_the_newest_delivery(world: World) -> None:
+    assert await world.store.log.find_newest() is None
+    await world.add_app()
+    published = [await world.publish_waiting() for _ in range(3)]
+    assert await world.store.log.find_newest() == published[-1]

@@ -46,6 +46,9 @@ class Log(Protocol):
     ) -> tuple[list[Delivery], int]:
         """A page, newest first, and how many there are; of every app where `app_id` is None."""
 
+    async def find_newest(self) -> str | None:
+        """The highest id of a delivery; None where there is none."""
+
     async def list_attempts(self, delivery_id: str) -> list[Attempt]:
         """Oldest first."""
 

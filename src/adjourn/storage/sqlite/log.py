@@ -61,6 +61,10 @@ class SqliteLog:
         rows, total = await self._newest("delivery", DELIVERY_COLUMNS, bounds, (limit, offset))
         return [read_delivery(row) for row in rows], total
 
+    async def find_newest(self) -> str | None:
+        ((newest,),) = self._database.look("SELECT max(id) FROM delivery")
+        return None if newest is None else str(newest)
+
     async def list_attempts(self, delivery_id: str) -> list[Attempt]:
         sql = f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE delivery_id = ? ORDER BY no, at"  # noqa: S608
         return [read_attempt(row) for row in self._database.look(sql, (delivery_id,))]
