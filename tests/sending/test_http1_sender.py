@@ -15,6 +15,7 @@ from tests.sending.peers import LOOPBACK, OK, Peer, Run, answers, sending, servi
 
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
+from adjourn.sending.http1.connection import Connection
 from adjourn.sending.policy import Reply
 from adjourn.sending.sender import Request
 
@@ -64,6 +65,50 @@ def test_no_more_connections_are_kept_than_256_for_an_origin(run_own: Run) -> No
             all_in.set()
             assert all(each.succeeded for each in await asyncio.gather(*attempts))
             await eventually(lambda: server.open == 256)
+
+    run_own(main)
+
+
+def test_a_request_that_timed_out_on_a_kept_connection_is_not_repeated(run_own: Run) -> None:
+    async def handle(peer: Peer) -> None:
+        await peer.request()
+        await peer.say(OK)
+        await peer.request()
+        await peer.reader.read(-1)
+
+    async def main() -> None:
+        async with serving(handle) as server, sending() as sender:
+            assert (await sender.send(to(server.url))).succeeded
+            assert (await sender.send(to(server.url, seconds=0.05))).timed_out
+            await eventually(lambda: server.open == 0)
+            assert (server.connections, len(server.requests)) == (1, 2)
+
+    run_own(main)
+
+
+def test_a_connection_that_lost_the_race_of_addresses_says_nothing(run_own: Run) -> None:
+    """Else a name with two addresses would get the request twice."""
+    said: list[bytes] = []
+
+    class Loser:
+        def opened(self, connection: Connection) -> bool:
+            return False
+
+        def lost(self, connection: Connection) -> None:
+            said.append(b"(lost)")
+
+    async def handle(peer: Peer) -> None:
+        said.append(await peer.reader.read(-1))
+
+    async def main() -> None:
+        async with serving(handle) as server:
+            connection = Connection("http://a.test:80", Loser())
+            connection.ask(b"POST / HTTP/1.1\r\n\r\n")
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: connection, "127.0.0.1", server.port)
+            await eventually(lambda: len(said) == 2)
+            assert sorted(said) == [b"", b"(lost)"]
+            assert connection.is_over
 
     run_own(main)
 

@@ -133,13 +133,13 @@ class Connection(asyncio.Protocol):
         try:
             answer.feed(data)
         except NotHttp as exc:
-            self.abort()
             asked.set_result(failed(f"not an HTTP answer: {exc}"))
+            self.abort()
             return
         if answer.is_over:
+            asked.set_result(answer.reply())
             if self._in_doubt or not answer.is_clean:
                 self.abort()
-            asked.set_result(answer.reply())
 
     def eof_received(self) -> None:
         self.end(None)
@@ -149,3 +149,4 @@ class Connection(asyncio.Protocol):
         self._wire = None
         self._answer.forget()
         self._owner.lost(self)
+        del self._owner  # which may refer back to this

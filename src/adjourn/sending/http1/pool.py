@@ -10,16 +10,18 @@ __all__ = ["Pool"]
 
 _KEPT = 1024  # free connections in all: as many as worker and lanes have in flight
 _KEPT_FOR_ORIGIN = 256
-_IDLE = 15.0  # seconds that a free one is kept
 _LOOK = 1.0  # seconds between looks for those that are free for too long
 _CLOSING = 5.0  # seconds, at most, for the sockets to close
 _CLOSED = "the sender is closed"
 
 
 class Pool:
-    """`take` a connection that is free and quiet, `keep` it when its answer has come."""
+    """`take` a connection that is free and quiet, `keep` it when its answer has come.
 
-    def __init__(self, *, idle: float = _IDLE) -> None:
+    `idle`: seconds that a free one is kept.
+    """
+
+    def __init__(self, *, idle: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle = idle
         self._free: dict[str, list[Connection]] = {}  # of an origin; the last was used last
@@ -28,14 +30,6 @@ class Pool:
         self._timer: asyncio.TimerHandle | None = None
         self._is_closed = False
         self._all_lost = asyncio.Event()
-
-    @property
-    def open(self) -> int:
-        return len(self._open)
-
-    @property
-    def free(self) -> int:
-        return len(self._oldest)
 
     def take(self, origin: str) -> Connection | None:
         free = self._free.get(origin)
