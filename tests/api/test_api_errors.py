@@ -227,9 +227,48 @@ async def test_an_unknown_path_is_not_found(api: Api, path: str) -> None:
 async def test_another_method_is_told_which_are_allowed(
     clients: Clients, method: str, path: str, allowed: set[str]
 ) -> None:
+    if "GET" in allowed:
+        allowed = {*allowed, "HEAD"}
     answer = await clients.of(path).request(method, path)
     check_problem(answer, 405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == allowed
+    options = await clients.of(path).options(path)
+    assert (options.status_code, options.content) == (204, b"")
+    assert sorted(options.headers["allow"].split(", ")) == sorted(allowed)
+    assert options.headers["x-request-id"]
+
+
+async def test_options_needs_a_key_and_a_path(api: Api) -> None:
+    for path in ("/v1/platform/apps", "/v1/partner/admin/app"):
+        check_problem(await api.client({}).options(path), 401, "unauthorized")
+    check_problem(await api.platform.options("/v1/nothing"), 404, "not_found")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/healthz",
+        "/v1/platform/apps",
+        "/v1/platform/events",
+        "/v1/platform/apps/none",
+        "/v1/platform/apps?limit=0",
+        "/v1/partner/admin/app",
+    ],
+)
+async def test_head_answers_as_get_without_the_body(clients: Clients, path: str) -> None:
+    get, head = await clients.of(path).get(path), await clients.of(path).head(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    own = {"x-request-id", "ratelimit-remaining", "ratelimit-reset"}
+    assert {name: value for name, value in head.headers.items() if name not in own} == {
+        name: value for name, value in get.headers.items() if name not in own
+    }
+
+
+async def test_head_needs_a_key_and_a_method_get(clients: Clients, api: Api) -> None:
+    assert (await api.client({}).head("/v1/platform/apps")).status_code == 401
+    assert (await api.client({}).head("/v1/partner/admin/app")).status_code == 401
+    answer = await clients.partner.head("/v1/partner/admin/app/status")
+    assert (answer.status_code, set(answer.headers["allow"].split(", "))) == (405, {"PUT", "OPTIONS"})
 
 
 async def test_nothing_of_an_unknown_app_is_found(api: Api) -> None:

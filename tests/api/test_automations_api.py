@@ -110,7 +110,7 @@ async def test_the_platform_manages_them_too(api: Api) -> None:
     assert (await api.platform.get(path)).json()["items"] == [changed]
     put = await api.platform.put(f"{path}/{made['id']}", json={})
     check_problem(put, 405, "method_not_allowed")
-    assert set(put.headers["allow"].split(", ")) == {"GET", "PATCH", "DELETE", "OPTIONS"}
+    assert set(put.headers["allow"].split(", ")) == {"GET", "HEAD", "PATCH", "DELETE", "OPTIONS"}
     assert (await api.platform.delete(f"{path}/{made['id']}")).status_code == 204
 
 
@@ -231,6 +231,26 @@ async def test_a_corrected_automation_url_serves_what_waits(api: Api) -> None:
     await partner.put(f"{ADMIN}/automations/{automation['id']}", json=change)
     await partner.put(f"{ADMIN}/webhook-status", json={"enabled": True, "pending_disposition": "deliver"})
     assert (await api.endpoint.wait_for(1))[0].path == "/new"
+
+
+async def test_why_an_assignment_went_nowhere_is_told_as_far_as_it_is_known(api: Api) -> None:
+    created = await api.create_app()
+    await api.connect(created)
+    automation = await make(api, created, newer(api.endpoint.url, status="inactive"))
+    accepted = await api.publish(assigned(automation))
+
+    async def reason() -> str:
+        return str((await api.outcomes(accepted["id"]))[0]["reason"])
+
+    then = "the app was suspended or inactive, or its automation inactive or deleted, when this was published"
+    assert await reason() == f"{then}; now the app is active and its automation is inactive"
+    partner, at = api.partner(created), f"{ADMIN}/automations/{automation['id']}"
+    await partner.patch(at, json={"status": "active"})
+    assert await reason() == f"{then}; now the app is active and its automation is active"
+    await partner.delete(at)
+    assert await reason() == f"{then}; now the app is active and it has no such automation"
+    await api.platform.delete(f"/v1/platform/apps/{created['app']['id']}")
+    assert await reason() == then
 
 
 async def test_what_waits_for_a_deleted_automation_is_abandoned(api: Api) -> None:

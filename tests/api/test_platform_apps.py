@@ -260,7 +260,13 @@ async def test_why_an_app_did_not_get_an_event(api: Api, change: dict[str, Any],
     assert accepted["events"] == []
     (found,) = await api.outcomes(accepted["id"])
     assert (found["outcome"], found["user_id"]) == (outcome, "ana")
-    assert found["reason"]
+    if "status" in change:
+        before = "the app was suspended or inactive when this was published"
+        assert found["reason"] == f"{before}; it is {change['status']} now"
+        await api.platform.patch(f"/v1/platform/apps/{created['app']['id']}", json={"status": "active"})
+        assert (await api.outcomes(accepted["id"]))[0]["reason"] == f"{before}; it is active now"
+        await api.platform.delete(f"/v1/platform/apps/{created['app']['id']}")
+        assert (await api.outcomes(accepted["id"]))[0]["reason"] == before
 
 
 async def test_what_waited_for_a_suspended_app_goes_out_when_it_is_active(api: Api) -> None:

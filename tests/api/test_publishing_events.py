@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.api.harness import EXAMPLES, Api, eventually, open_api, sample
+from tests.api.harness import EXAMPLES, Api, check_problem, eventually, open_api, sample
 
 from adjourn.signing import ContioVerifier, StandardVerifier
 from adjourn.testing import Received
@@ -105,8 +105,18 @@ async def test_nobody_reached_is_accepted_and_explained(api: Api) -> None:
     accepted = await api.publish(sample("meeting.created"))
     assert accepted["events"] == []
     outcomes = await api.outcomes(accepted["id"])
-    assert {each["outcome"] for each in outcomes} == {"not_connected"}
-    assert app["app"]["id"] in {each.get("partner_app_id") for each in outcomes}
+    reason = "the user was connected to no app when this was published"
+    assert outcomes == [{"user_id": "ana", "outcome": "not_connected", "reason": reason}]
+    (asked,) = await api.outcomes(f"{accepted['id']}?partner_app_id={app['app']['id']}")
+    assert (asked["outcome"], asked["partner_app_id"]) == ("not_connected", app["app"]["id"])
+
+
+async def test_only_apps_that_were_considered_are_listed(api: Api) -> None:
+    apps = [await api.create_app() for _ in range(3)]
+    await api.connect(apps[0])
+    accepted = await api.publish(sample("meeting.created"))
+    outcomes = await api.outcomes(accepted["id"])
+    assert [each["partner_app_id"] for each in outcomes] == [apps[0]["app"]["id"]]
 
 
 @pytest.mark.parametrize(
@@ -275,8 +285,9 @@ async def test_a_refusal_is_replayed_too(api: Api) -> None:
     headers = {"Idempotency-Key": "bad"}
     first = await api.platform.post("/v1/platform/events", json={}, headers=headers)
     again = await api.platform.post("/v1/platform/events", json={}, headers=headers)
-    assert first.status_code == again.status_code == 400
-    assert again.content == first.content
+    problem, replayed = [check_problem(each, 400, "validation_error") for each in (first, again)]
+    assert replayed["request_id"] != problem["request_id"]
+    assert {**replayed, "request_id": problem["request_id"]} == problem
     assert again.headers["idempotent-replayed"] == "true"
 
 

@@ -91,7 +91,9 @@ async def test_each_app_has_a_limit_of_its_own(api: Api, clock: Clock) -> None:
     first, second = [api.partner(await api.create_app(name=name)) for name in ("First", "Second")]
     assert told(await first.get("/v1/partner/admin/app")) == (200, "1", "60", None)
     assert told(await first.get("/v1/partner/admin/webhook-deliveries/none")) == (404, "0", "60", None)
-    assert told(await first.get("/v1/partner/admin/app")) == (429, "0", "60", "60")
+    refusal = await first.get("/v1/partner/admin/app")
+    assert told(refusal) == (429, "0", "60", "60")
+    assert refusal.json()["message"] == "more than 2 requests a minute for this app; ask again in 60 s"
     assert told(await second.get("/v1/partner/admin/app")) == (200, "1", "60", None)
     clock.now += 60
     assert told(await first.get("/v1/partner/admin/app")) == (200, "1", "60", None)
@@ -109,6 +111,7 @@ async def test_the_platforms_limit_counts_publishing_too(api: Api) -> None:
         answer = await api.platform.post(path, json={})
         assert told(answer) == (429, "0", "60", "60")
         assert answer.json()["code"] == "rate_limit_exceeded"
+        assert answer.json()["message"] == "more than 5 requests a minute for this key; ask again in 60 s"
 
 
 @pytest.mark.anyio

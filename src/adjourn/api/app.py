@@ -83,7 +83,7 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
         route_handlers=_of_own_app(),
         dependencies={"app": Provide(app_of_key)},
         guards=[check_status],
-        middleware=_partner_middleware(partner_auth, _limit(settings.partner_rate_limit, clock)),
+        middleware=_partner_middleware(partner_auth, _limit(settings.partner_rate_limit, clock, "app")),
     )
     inner = Litestar(
         route_handlers=[healthz, openapi_json, docs, platform_routes, partner_routes],
@@ -97,7 +97,7 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
-    platform_limit = _limit(settings.platform_rate_limit, clock)
+    platform_limit = _limit(settings.platform_rate_limit, clock, "key")
     return Front(inner, platform=platform_auth, limit=platform_limit, routes=routes, ids=engine.ids)
 
 
@@ -131,8 +131,8 @@ def _of_own_app() -> list[ControllerRouterHandler]:
     ]
 
 
-def _limit(most: int, clock: Callable[[], float]) -> RateLimit | None:
-    return RateLimit(most, clock=clock) if most else None
+def _limit(most: int, clock: Callable[[], float], noun: str) -> RateLimit | None:
+    return RateLimit(most, clock=clock, noun=noun) if most else None
 
 
 def _platform_only(auth: PlatformAuth) -> Middleware:

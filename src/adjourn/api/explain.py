@@ -6,16 +6,13 @@ import msgspec
 
 from adjourn.api.shapes import Json, delivery_shape, utc
 from adjourn.models import App, Delivery, DeliveryState, Outcome, Publication, Verdict
+from adjourn.providers import PROVIDERS
 from adjourn.storage.base import Published
 
 __all__ = ["explanation", "narrowed", "not_considered"]
 
 _DECIDED = {
     Outcome.FILTERED: ("filtered", "the app's webhook filter left this event type out when it was published"),
-    Outcome.INACTIVE: (
-        "app_inactive",
-        "the app, or the automation it was for, was not active when this was published",
-    ),
     Outcome.OTHER_APP: ("other_app", "it was for an automation that belongs to another app"),
     Outcome.NO_URL: ("no_url", "the app had no webhook URL when this was published"),
     Outcome.NOT_CONNECTED: (
@@ -27,7 +24,7 @@ _OPEN = {DeliveryState.PENDING, DeliveryState.FAILED}
 
 
 def explanation(published: Published) -> Json:
-    """A publication, and for each app that could have got it what happened and why."""
+    """A publication, and for each (app, user) that was considered what happened and why."""
     publication = published.publication
     return {
         "id": publication.id,
@@ -38,7 +35,7 @@ def explanation(published: Published) -> Json:
         **({"actor_user_id": publication.actor_user_id} if publication.actor_user_id is not None else {}),
         "audience": publication.audience,
         "data": msgspec.Raw(publication.data),
-        "outcomes": [*_considered(published), *_not_considered(published)],
+        "outcomes": [*_considered(published)],
     }
 
 
@@ -46,7 +43,7 @@ def narrowed(published: Published, app_id: str) -> Published:
     """With what was decided for that app alone."""
     verdicts = tuple(each for each in published.publication.verdicts if each.app_id == app_id)
     publication = msgspec.structs.replace(published.publication, verdicts=verdicts)
-    return msgspec.structs.replace(published, publication=publication, others=())
+    return msgspec.structs.replace(published, publication=publication)
 
 
 def _considered(published: Published) -> Iterator[Json]:
@@ -62,17 +59,28 @@ def _considered(published: Published) -> Iterator[Json]:
                 "the user was connected to no app when this was published",
                 {},
             )
+        elif verdict.outcome is Outcome.INACTIVE:
+            outcome, reason, more = "app_inactive", _why_inactive(published.publication, app), {}
         else:
-            outcome, reason = _DECIDED[verdict.outcome]
-            more = {}
+            (outcome, reason), more = _DECIDED[verdict.outcome], {}
         yield {**_who(verdict, app), "outcome": outcome, "reason": reason, **more}
 
 
-def _not_considered(published: Published) -> Iterator[Json]:
-    """Apps that none of its users was connected to. What was for some apps was for those alone."""
-    if published.publication.audience.partner_app_ids is None:
-        for app in published.others:
-            yield not_considered(published.publication, app)
+def _why_inactive(publication: Publication, app: App | None) -> str:
+    """What was decided is known, what it was decided by is not: the rest is told as it is now."""
+    data = msgspec.json.decode(publication.data)
+    automation_id = PROVIDERS[publication.provider].automation_of(publication.event_type, data)
+    if automation_id is None:
+        now = "" if app is None else f"; it is {app.status} now"
+        return f"the app was suspended or inactive when this was published{now}"
+    either = (
+        "the app was suspended or inactive, or its automation inactive or deleted, when this was published"
+    )
+    if app is None:
+        return either
+    automation = app.find_automation(automation_id)
+    its = "it has no such automation" if automation is None else f"its automation is {automation.status}"
+    return f"{either}; now the app is {app.status} and {its}"
 
 
 def not_considered(publication: Publication, app: App) -> Json:

@@ -95,6 +95,9 @@ class Front:
         await _reply(send, answer, _headers(state))
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
+        """On to the framework; HEAD as a GET without its body, and OPTIONS with all the methods there are."""
+        is_head = scope["method"] == "HEAD"
+        allowed = await self._allowed(scope) if scope["method"] == "OPTIONS" else None
         messages: Iterator[Message] = iter([{"type": "http.request", "body": body, "more_body": False}])
 
         async def replay() -> Message:
@@ -102,18 +105,37 @@ class Front:
 
         async def with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = [self._allowing(scope, *each) for each in message.get("headers", ())]
+                headers = [
+                    (name, self._allowing(scope, allowed or value) if name.lower() == b"allow" else value)
+                    for name, value in message.get("headers", ())
+                ]
                 message["headers"] = [*headers, *_headers(scope["state"])]
+            elif is_head:
+                message["body"] = b""
             await send(message)
 
-        await self.inner(scope, replay, with_id)
+        await self.inner({**scope, "method": "GET"} if is_head else scope, replay, with_id)
 
-    def _allowing(self, scope: Scope, name: bytes, value: bytes) -> tuple[bytes, bytes]:
-        """An Allow header that names the methods answered here, too."""
-        if name.lower() != b"allow":
-            return name, value
+    async def _allowed(self, scope: Scope) -> bytes | None:
+        """As a method that no path has is told; the framework's own OPTIONS names those of one handler."""
+        found: list[bytes] = []
+
+        async def keep(message: Message) -> None:
+            found.extend(value for name, value in message.get("headers", ()) if name.lower() == b"allow")
+
+        async def nothing() -> Message:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        await self.inner({**scope, "method": "TRACE", "state": dict(scope["state"])}, nothing, keep)
+        return found[0] if found else None
+
+    def _allowing(self, scope: Scope, allowed: bytes) -> bytes:
+        """With the methods that are answered here, too."""
         ours = [method.encode() for method, path in self.routes if path == scope["path"].rstrip("/")]
-        return name, b", ".join([value, *ours])
+        methods = dict.fromkeys([*allowed.split(b", "), *ours])
+        if b"GET" in methods:
+            methods[b"HEAD"] = None
+        return b", ".join(methods)
 
 
 def unescaped(parameter: str) -> str:

@@ -99,7 +99,14 @@ class Idempotency:
             return None
         _check_body(kept.body_hash, body_hash)
         body = self._vault.open(kept.body) if kept.sealed else kept.body
+        if kept.status >= 400:
+            body = _of_request(body, call.request_id)
         return Answer(kept.status, body, {"Idempotent-Replayed": "true"})
+
+
+def _of_request(problem: bytes, request_id: str) -> bytes:
+    """The problem as that request's: its id is also the X-Request-ID of the answer."""
+    return msgspec.json.encode({**msgspec.json.decode(problem), "request_id": request_id})
 
 
 def _check_body(first: bytes, now: bytes) -> None:

@@ -1,4 +1,4 @@
-"""How often a key may ask: fixed windows of a minute, counted in this process."""
+"""How often an app or the platform may ask: fixed windows of a minute, counted in this process."""
 
 import math
 import time
@@ -15,10 +15,12 @@ class RateLimit:
     """`most` requests a minute for each key; its minute starts with its first request.
 
     Remembers only the keys that asked within the last minute. `clock` gives seconds and never goes back.
+    `noun`: what is counted, for the text of a refusal.
     """
 
-    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, most: int, *, clock: Callable[[], float] = time.monotonic, noun: str = "key") -> None:
         self._most = most
+        self._noun = noun
         self._clock = clock
         self._windows: dict[str, tuple[float, int]] = {}  # when it ends and how many asked, the oldest first
 
@@ -39,7 +41,9 @@ class RateLimit:
             "RateLimit-Reset": str(reset),
         }
         if asked >= self._most:
-            message = f"more than {self._most:,} requests a minute with this key; ask again in {reset} s"
+            message = (
+                f"more than {self._most:,} requests a minute for this {self._noun}; ask again in {reset} s"
+            )
             raise Problem(429, message, headers={**headers, "Retry-After": str(reset)})
         return headers
 
