@@ -35,6 +35,7 @@ soak: $(READY) ## the long tests: kills under load, fuzzing
 bench: $(READY) ## what one process does: events a second, CPU for each; what a backlog costs
 	@$(BIN)/python -m bench.throughput $(ARGS)
 	@$(BIN)/python -m bench.backlog
+	@$(BIN)/python -m bench.sending
 
 clean: ## remove the virtual environment and every cache
 	rm -rf .venv .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis
