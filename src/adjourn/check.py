@@ -53,6 +53,8 @@ _LONGEST_SUGGESTED = 64
 
 _LONGEST_ID = 255  # characters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
 _LONGEST_EMAIL = 254  # characters: RFC 5321, 4.5.3.1.3
 
 
@@ -99,8 +101,10 @@ def _kinds_of(node: mi.Type, format_name: str | None = None) -> tuple[str, _Kind
             return "a number", dict.fromkeys((int, float), _within(low, high))
         case mi.StrType(min_length=None, max_length=None, pattern=None):
             return "a string", {str: _FORMATS[format_name]}
-        case mi.StrType(min_length=shortest, max_length=longest, pattern=None) if format_name is None:
-            return "a string", {str: _long(shortest or 0, longest or _ENDLESS, "characters")}
+        case mi.StrType(min_length=shortest, max_length=longest, pattern=None):
+            return "a string", {
+                str: _both(_long(shortest or 0, longest or _ENDLESS, "characters"), _FORMATS[format_name])
+            }
         case mi.LiteralType(values=values):
             expected = ("one of " if len(values) > 1 else "") + ", ".join(map(str, values))
             return expected, dict.fromkeys(map(type, values), _one_of(frozenset(values), expected))
@@ -150,9 +154,8 @@ def _http_url(value: str) -> Sequence[_Problem]:
 
 
 def _email(value: str) -> Sequence[_Problem]:
-    """Only what no address can be: whether it works shows when mail is sent."""
-    name, _, domain = value.rpartition("@")
-    if name and domain and len(value) <= _LONGEST_EMAIL and value.isprintable() and " " not in value:
+    """One address, and nothing that makes it several; whether it works shows when mail is sent."""
+    if len(value) <= _LONGEST_EMAIL and value.isprintable() and _EMAIL.fullmatch(value):
         return _FINE
     return (("", "must be an e-mail address, like dev@example.com"),)
 
@@ -166,12 +169,20 @@ def _id(value: str) -> Sequence[_Problem]:
     return (("", "must have no control characters"),) if _CONTROL.search(value) else _FINE
 
 
+def _name(value: str) -> Sequence[_Problem]:
+    """It goes into mails and onto screens."""
+    if value and not value.strip():
+        return (("", "must not be blank"),)
+    return (("", "must have no control characters"),) if _UNSEEN.search(value) else _FINE
+
+
 _FORMATS: Mapping[str | None, _Check] = {
     None: _anything,
     "date-time": _date_time,
     "email": _email,
     "http-url": _http_url,
     "id": _id,
+    "name": _name,
 }
 
 
@@ -196,6 +207,11 @@ def _long(shortest: int, longest: int, unit: str) -> _Check:
         return _FINE
 
     return check
+
+
+def _both(first: _Check, second: _Check) -> _Check:
+    """The second where the first has no fault."""
+    return first if second is _anything else lambda value: first(value) or second(value)
 
 
 def _one_of(values: frozenset[Any], expected: str) -> _Check:

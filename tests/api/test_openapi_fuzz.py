@@ -159,8 +159,6 @@ def schema(mode: str, *, examples: int, coverage: bool) -> Any:
             "checks": {
                 "positive_data_acceptance": {"expected-statuses": ["2xx", 404, 409, 422]},
                 "negative_data_rejection": {"expected-statuses": [400, 401, 404, 405, 409, 413, 415, 422]},
-                # the framework's answer to OPTIONS names only some of a path's methods
-                "allow_header_conformance": {"enabled": False},
                 # two requests more for each; test_openapi.py asks each path once without a key
                 "ignored_auth": {"enabled": False},
             },

@@ -4,8 +4,9 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
-from tests.api.harness import Api, eventually, open_api, sample
+from tests.api.harness import Api, check_problem, eventually, open_api, sample
 
 from adjourn.testing import Received
 
@@ -52,7 +53,7 @@ async def test_deliveries_are_listed_newest_first_and_filtered(api: Api) -> None
     only = (await partner.get(f"{_ADMIN}/webhook-deliveries?event_type=meeting.updated")).json()
     assert [each["event_type"] for each in only["deliveries"]] == ["meeting.updated"]
     unknown = await partner.get(f"{_ADMIN}/webhook-deliveries?event_type=none.such")
-    assert (unknown.status_code, unknown.json()["faults"][0]["path"]) == (400, "?event_type")
+    check_unknown_type(unknown, "?event_type")
     none = (await partner.get(f"{_ADMIN}/webhook-deliveries?status=failed")).json()
     assert (none["deliveries"], none["total"]) == ([], 0)
     default = (await partner.get(f"{_ADMIN}/webhook-deliveries")).json()
@@ -200,13 +201,41 @@ async def test_a_filter_holds_for_the_next_publish(
     assert len((await api.publish(sample("meeting.created")))["events"]) == 1
 
 
+def check_unknown_type(answer: httpx.Response, *paths: str) -> dict[str, Any]:
+    """A partner is told the types there are, and no path of the other API."""
+    problem = check_problem(answer, 400, "validation_error")
+    assert [each["path"] for each in problem["faults"]] == [*paths]
+    assert len(problem["valid_event_types"]) == 35
+    assert "platform" not in answer.text
+    return problem
+
+
 async def test_an_unknown_type_in_a_filter_is_named_with_those_there_are(api: Api) -> None:
     partner = api.partner(await api.create_app())
-    answer = await partner.put(f"{_ADMIN}/webhook-filter", json={"type": "include", "events": ["none.such"]})
-    problem = answer.json()
-    assert (answer.status_code, problem["code"]) == (400, "validation_error")
-    assert "none.such" in problem["error"]
-    assert len(problem["valid_event_types"]) == 35
+    events = ["meeting.created", "none.such", "meeting.updated", "", "none.such"]
+    answer = await partner.put(f"{_ADMIN}/webhook-filter", json={"type": "include", "events": events})
+    problem = check_unknown_type(answer, "$.events[1]", "$.events[3]", "$.events[4]")
+    assert problem["error"] == problem["message"]
+    assert "$.events[1]: unknown event type 'none.such'" in problem["error"]
+    refused = {"name": "a", "company_name": "b", "primary_contact_email": "c@example.com"}
+    refused |= {"webhook_filter": {"type": "include", "events": events}}  # type: ignore[dict-item]
+    answer = await api.platform.post("/v1/platform/apps", json=refused)
+    assert answer.json()["faults"][0]["path"] == "$.webhook_filter.events[1]"
+    assert (await partner.get(f"{_ADMIN}/app")).json()["webhook_filter"] is None
+
+
+async def test_an_unknown_type_of_a_bulk_retry_is_told_with_those_there_are(api: Api) -> None:
+    partner = api.partner(await api.create_app())
+    answer = await partner.post(f"{_ADMIN}/webhook-deliveries/retry", json={"event_type": "none.such"})
+    check_unknown_type(answer, "$.event_type")
+
+
+@pytest.mark.parametrize("path", ["events", "deliveries"])
+async def test_the_platform_is_told_every_type_there_is(api: Api, path: str) -> None:
+    answer = await api.platform.get(f"/v1/platform/{path}?event_type=none.such")
+    problem = check_problem(answer, 400, "validation_error")
+    every = (await api.platform.get("/v1/platform/event-types")).json()["items"]
+    assert set(problem["valid_event_types"]) == {each["name"] for each in every}
 
 
 async def test_a_url_that_is_gone_switches_the_app_off(tmp_path: Any) -> None:

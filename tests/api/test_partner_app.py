@@ -64,9 +64,26 @@ async def test_only_the_fields_given_change_and_null_clears(api: Api, method: st
     [
         ("name", None),
         ("name", ""),
+        ("name", "  "),
+        ("name", "a\nb"),
+        ("name", "a\x1b[2J"),
+        ("name", "a\x85"),
+        ("name", "a\u2028b"),
         ("company_name", None),
+        ("company_name", "\t"),
         ("primary_contact_email", None),
         ("primary_contact_email", "nobody"),
+        ("primary_contact_email", "@example.com"),
+        ("primary_contact_email", "dev@"),
+        ("primary_contact_email", "a@example.com,b@example.com"),
+        ("primary_contact_email", "a,b@example.com"),
+        ("primary_contact_email", "a@example.com;b"),
+        ("primary_contact_email", "a@example.com b"),
+        ("primary_contact_email", "a\u2003b@example.com"),
+        ("primary_contact_email", "a\n@example.com"),
+        ("primary_contact_email", "a@b@example.com"),
+        ("primary_contact_email", "<a@example.com>"),
+        ("primary_contact_email", "a@" + "x" * 250 + ".com"),
         ("webhook_url", ""),
         ("webhook_url", "example.com"),
         ("webhook_url", "https://user:pw@example.com"),
@@ -86,6 +103,54 @@ async def test_a_wrong_field_is_named_and_nothing_changes(api: Api, field: str, 
     problem = check_problem(answer, 400, "validation_error")
     assert [fault["path"] for fault in problem["faults"]] == [f"$.{field}"]
     assert (await partner.get(f"{ADMIN}/app")).json() == before
+
+
+@pytest.mark.parametrize("name", ["O'Neill & Søn, Ltd.", " spaced ", "会議", "👩\u200d💻", "x" * 255])
+async def test_a_name_is_any_text_that_shows(api: Api, name: str) -> None:
+    partner = api.partner(await api.create_app())
+    answer = await partner.put(f"{ADMIN}/app", json={"name": name})
+    assert (answer.status_code, answer.json().get("name")) == (200, name)
+
+
+@pytest.mark.parametrize(
+    "email", ["o'neill+webhooks@sub.example.com", "a!#$%&*/=?^_`{|}~-.b@x", "dév@exämple.com"]
+)
+async def test_an_address_that_may_work_is_taken(api: Api, email: str) -> None:
+    partner = api.partner(await api.create_app())
+    answer = await partner.put(f"{ADMIN}/app", json={"primary_contact_email": email})
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("name", [" ", "\u3000", "a\rb"])
+async def test_an_automation_too_has_a_name_that_shows(api: Api, name: str) -> None:
+    partner = api.partner(await api.create_app())
+    answer = await partner.post(f"{ADMIN}/workflows", json={"name": name, "webhook_url": "https://a.example"})
+    (fault,) = check_problem(answer, 400, "validation_error")["faults"]
+    assert fault["reason"] == ("must have no control characters" if name.strip() else "must not be blank")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "call"),
+    [
+        ("status", "inactive", "PUT /app/status"),
+        ("webhook_enabled", False, "PUT /webhook-status"),
+        ("webhook_filter", None, "PUT /webhook-filter"),
+    ],
+)
+async def test_what_another_call_sets_names_the_call(api: Api, field: str, value: object, call: str) -> None:
+    created = await api.create_app()
+    partner = api.partner(created)
+    for method in ("PUT", "PATCH"):
+        answer = await partner.request(method, f"{ADMIN}/app", json={field: value})
+        (fault,) = check_problem(answer, 400, "validation_error")["faults"]
+        assert fault == {"path": f"$.{field}", "reason": f"is set with {call}"}
+    path = f"/v1/platform/apps/{created['app']['id']}"
+    answer = await api.platform.patch(path, json={field: value})
+    if field == "status":
+        assert answer.status_code == 200
+    else:
+        (fault,) = check_problem(answer, 400, "validation_error")["faults"]
+        assert fault["reason"].startswith("is set with PUT /v1/platform/apps/{id}/webhook-")
 
 
 async def test_a_corrected_url_serves_what_waits(api: Api) -> None:

@@ -30,6 +30,7 @@ __all__ = [
 
 _Id = Annotated[str, Meta(extra_json_schema={"format": "id"})]
 _Text = Annotated[str, Meta(min_length=1, max_length=255)]
+_Name = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema={"format": "name"})]
 _Long = Annotated[str, Meta(max_length=4000)]
 _Reason = Annotated[str, Meta(max_length=500)]
 _Token = Annotated[str, Meta(min_length=1)]
@@ -71,8 +72,8 @@ class SetAppStatus(Struct, frozen=True):
 class ChangeApp(Struct, frozen=True):
     """What a partner may change of its app."""
 
-    name: _Text | UnsetType = UNSET
-    company_name: _Text | UnsetType = UNSET
+    name: _Name | UnsetType = UNSET
+    company_name: _Name | UnsetType = UNSET
     primary_contact_email: _Email | UnsetType = UNSET
     webhook_url: _Url | UnsetType | None = UNSET
     description: _Long | UnsetType | None = UNSET
@@ -99,8 +100,8 @@ class GivenCredentials(Struct, frozen=True):
 
 
 class CreateApp(Struct, frozen=True):
-    name: _Text
-    company_name: _Text
+    name: _Name
+    company_name: _Name
     primary_contact_email: _Email
     webhook_url: _Url | None = None
     description: _Long | None = None
@@ -159,7 +160,7 @@ _Actions = Annotated[list[AutomationAction], Meta(max_length=50)]
 
 
 class CreateAutomation(Struct, frozen=True):
-    name: _Text
+    name: _Name
     trigger_type: _Trigger
     actions: _Actions
     description: _Long | None = None
@@ -169,7 +170,7 @@ class CreateAutomation(Struct, frozen=True):
 class CreateWorkflow(Struct, frozen=True):
     """An automation in its older form."""
 
-    name: _Text
+    name: _Name
     webhook_url: _Url
     matching_rules: Keywords | None = None
     is_active: bool = True
@@ -179,7 +180,7 @@ class CreateWorkflow(Struct, frozen=True):
 class ChangeAutomation(Struct, frozen=True):
     """In either form, or in both where they agree: api/automations.py reads a new one with it too."""
 
-    name: _Text | UnsetType = UNSET
+    name: _Name | UnsetType = UNSET
     description: _Long | UnsetType | None = UNSET
     trigger_type: _Trigger | UnsetType = UNSET
     actions: _Actions | UnsetType = UNSET

@@ -1,27 +1,28 @@
 """A webhook filter as it comes in: CONTRACTS 1.6."""
 
 from adjourn.api.bodies import FilterBody
-from adjourn.api.problems import Problem
+from adjourn.api.problems import UnknownEventType
+from adjourn.errors import Fault
 from adjourn.models import Filter
 from adjourn.providers import Provider
 
 __all__ = ["read_filter"]
 
+_LONGEST = 100  # characters of a name that a fault repeats
 
-def read_filter(body: FilterBody, provider: Provider) -> Filter:
-    """The filter under today's names, without the types that are always delivered.
 
-    Raises Problem, which names the unknown types and lists those there are.
+def read_filter(body: FilterBody, provider: Provider, *, path: str = "$") -> Filter:
+    """The filter under today's names, without the types that are always delivered. `path`: where it stands.
+
+    Raises UnknownEventType.
     """
-    known = {each: provider.resolve(each) for each in body.events}
-    unknown = [each for each, event_type in known.items() if event_type is None]
-    if unknown:
-        problem = Problem(
-            400,
-            f"unknown event type: {', '.join(repr(each) for each in unknown[:10])}",
-            valid_event_types=[*provider.event_types],
-        )
-        problem.code = "validation_error"
-        raise problem
-    names = dict.fromkeys(each.name for each in known.values() if each is not None)
+    found = [provider.resolve(each) for each in body.events]
+    faults = [
+        Fault(f"{path}.events[{index}]", f"unknown event type {body.events[index][:_LONGEST]!r}")
+        for index, event_type in enumerate(found)
+        if event_type is None
+    ]
+    if faults:
+        raise UnknownEventType(faults, valid=provider.event_types)
+    names = dict.fromkeys(each.name for each in found if each is not None)
     return Filter(body.type, tuple(each for each in names if each not in provider.always_delivered))

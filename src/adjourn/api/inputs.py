@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from adjourn import wirejson
-from adjourn.api.problems import Problem
+from adjourn.api.problems import Problem, UnknownEventType
 from adjourn.api.services import AnyRequest
 from adjourn.check import check
 from adjourn.errors import Fault, InputError
@@ -23,6 +23,7 @@ E = TypeVar("E", bound=StrEnum)
 _DEFAULT_LIMIT = 50  # CONTRACTS 1.7, "Lists"
 _MOST = 100
 _MOST_OFFSET = 2**53 - 1
+_NOTHING: Mapping[str, str] = {}
 
 
 def read_json(body: bytes, content_type: str) -> object:
@@ -33,10 +34,15 @@ def read_json(body: bytes, content_type: str) -> object:
     return wirejson.loads(body)
 
 
-async def read_form(request: AnyRequest, form: type[S]) -> S:
-    """A request's body, of that form. Raises InputError with every fault."""
+async def read_form(request: AnyRequest, form: type[S], *, elsewhere: Mapping[str, str] = _NOTHING) -> S:
+    """A request's body, of that form. Raises InputError with every fault.
+
+    `elsewhere`: by the name of a field that the form has not, which call sets it.
+    """
     value = read_json(await request.body(), request.headers.get("content-type", ""))
     if faults := check(form, value):
+        hints = {f"$.{name}": hint for name, hint in elsewhere.items()}
+        faults = [Fault(each.path, hints.get(each.path, each.reason)) for each in faults]
         raise InputError("the body has faults", faults=faults)
     return msgspec.convert(value, form)
 
@@ -73,13 +79,15 @@ def choice(query: Mapping[str, str], name: str, kind: type[E]) -> E | None:
 
 
 def event_type(query: Mapping[str, str], providers: Iterable[Provider]) -> str | None:
-    """An event type's name of today, or None where none is asked for. Raises InputError."""
+    """An event type's name of today, or None where none is asked for. Raises UnknownEventType."""
     if "event_type" not in query:
         return None
-    for provider in providers:
+    known = [*providers]
+    for provider in known:
         if (found := provider.resolve(query["event_type"])) is not None:
             return found.name
-    raise _query_fault("event_type", "is no event type; GET /v1/platform/event-types lists them")
+    fault = Fault("?event_type", "is no event type")
+    raise UnknownEventType([fault], valid=dict.fromkeys(name for each in known for name in each.event_types))
 
 
 def _whole(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

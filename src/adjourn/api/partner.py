@@ -16,6 +16,12 @@ from adjourn.providers import PROVIDERS
 
 __all__ = ["OwnApp", "WebhookDeliveries"]
 
+_ELSEWHERE = {
+    "status": "is set with PUT /app/status",
+    "webhook_enabled": "is set with PUT /webhook-status",
+    "webhook_filter": "is set with PUT /webhook-filter",
+}
+
 
 class OwnApp(Controller):
     """The app whose key it is."""
@@ -28,7 +34,7 @@ class OwnApp(Controller):
 
     @route(http_method=["PUT", "PATCH"])
     async def change(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
-        given = changes(await read_form(request, ChangeApp))
+        given = changes(await read_form(request, ChangeApp, elsewhere=_ELSEWHERE))
         app = await services.partners.change_app(app.id, lambda app: msgspec.structs.replace(app, **given))
         return answer(json_answer(app_shape(app)))
 

@@ -21,7 +21,10 @@ from adjourn.sending.partners import Keys, NewApp
 
 __all__ = ["Apps", "Deliveries", "EventTypes", "Events"]
 
-_OTHERS = 1000  # apps that an event's explanation names beside those it considered
+_ELSEWHERE = {
+    "webhook_enabled": "is set with PUT /v1/platform/apps/{id}/webhook-status",
+    "webhook_filter": "is set with PUT /v1/platform/apps/{id}/webhook-filter",
+}
 
 
 def _new_app(form: CreateApp) -> NewApp:
@@ -52,7 +55,7 @@ def _new_app(form: CreateApp) -> NewApp:
         webhook_enabled=form.webhook_enabled,
         webhook_filter=None
         if form.webhook_filter is None
-        else read_filter(form.webhook_filter, PROVIDERS[form.provider]),
+        else read_filter(form.webhook_filter, PROVIDERS[form.provider], path="$.webhook_filter"),
         created_at=moment(form.created_at, path="$.created_at"),
     )
 
@@ -96,7 +99,7 @@ class Apps(Controller):
 
     @patch("/{app_id:str}")
     async def change(self, app_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = await read_form(request, PatchApp)
+        form = await read_form(request, PatchApp, elsewhere=_ELSEWHERE)
         app = await services.partners.change_app(app_id, lambda app: _patched(app, form))
         return answer(json_answer(platform_app_shape(app)))
 
@@ -133,8 +136,7 @@ class Events(Controller):
     @get("/{key:str}")
     async def show(self, key: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
         app_id = request.query_params.get("partner_app_id")
-        others = _OTHERS if app_id is None else 0
-        published = await services.store.log.find_published(key, others=others)
+        published = await services.store.log.find_published(key, others=0)
         if published is None:
             raise NotFound("event", key)
         if app_id is None:

@@ -1,7 +1,7 @@
 """Every error as its answer: `{code, error, message, request_id}` with the status of CONTRACTS 1.7."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from litestar.exceptions import HTTPException
@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException
 from adjourn import errors
 from adjourn.errors import AdjournError, Conflict, Fault, InputError
 
-__all__ = ["Answer", "Problem", "Unauthorized", "as_problem", "problem_answer"]
+__all__ = ["Answer", "Problem", "Unauthorized", "UnknownEventType", "as_problem", "problem_answer"]
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +61,14 @@ class Problem(AdjournError):
         self.more = more
 
 
+class UnknownEventType(Problem):
+    """400 for event types that are none, at `faults`: it lists those there are."""
+
+    def __init__(self, faults: Sequence[Fault], *, valid: Iterable[str]) -> None:
+        super().__init__(400, _listed(faults), faults=faults[:_MOST_FAULTS], valid_event_types=[*valid])
+        self.code = InputError.code
+
+
 class Unauthorized(Problem):
     """401. It says what to send, never what was wrong with it."""
 
@@ -104,9 +112,7 @@ def _from_tree(exc: AdjournError, status: int) -> Problem:
     if isinstance(exc, Conflict) and exc.faults:
         more["faults"] = exc.faults
     if isinstance(exc, InputError) and exc.faults:
-        text = "; ".join(_in_words(fault) for fault in exc.faults[:_MOST_IN_TEXT])
-        if len(exc.faults) > _MOST_IN_TEXT:
-            text += f"; and {len(exc.faults) - _MOST_IN_TEXT:,} more"
+        text = _listed(exc.faults)
         more["faults"] = exc.faults[:_MOST_FAULTS]
     headers = _RETRY_SOON if status == 503 else {}
     if status == 503:
@@ -115,6 +121,11 @@ def _from_tree(exc: AdjournError, status: int) -> Problem:
     problem = Problem(status, text, headers=headers, **more)
     problem.code = exc.code
     return problem
+
+
+def _listed(faults: Sequence[Fault]) -> str:
+    text = "; ".join(_in_words(fault) for fault in faults[:_MOST_IN_TEXT])
+    return text if len(faults) <= _MOST_IN_TEXT else f"{text}; and {len(faults) - _MOST_IN_TEXT:,} more"
 
 
 def _in_words(fault: Fault) -> str:

@@ -9,7 +9,7 @@ from adjourn.api.callers import Concerned, once
 from adjourn.api.front import canonical
 from adjourn.api.idempotency import Keep
 from adjourn.api.inputs import moment, page, read_form
-from adjourn.api.problems import Answer
+from adjourn.api.problems import Answer, UnknownEventType
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.api.shapes import Json, given, listing
 from adjourn.errors import Fault, InputError
@@ -62,7 +62,7 @@ class Replays(Controller):
 
 
 def _asked(form: RetryMany, provider: Provider) -> Asked:
-    """Raises InputError."""
+    """Raises InputError and UnknownEventType."""
     since, until = moment(form.since, path="$.since"), moment(form.until, path="$.until")
     faults = []
     if since is not None and until is not None and since >= until:
@@ -70,6 +70,7 @@ def _asked(form: RetryMany, provider: Provider) -> Asked:
     event_type = None if form.event_type is None else provider.resolve(form.event_type)
     if form.event_type is not None and event_type is None:
         faults.append(Fault("$.event_type", f"is no event type of {provider.title}"))
+        raise UnknownEventType(faults, valid=provider.event_types)
     if faults:
         raise InputError("the body has faults", faults=faults)
     return Asked(

@@ -29,10 +29,12 @@ from adjourn.storage.base import CredentialAction, CredentialType
 __all__ = ["ID", "components"]
 
 ID: Json = {"minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
+_UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029"
 # What adjourn/check.py takes for each of its formats.
 _FORMATS: Mapping[str, Json] = {
     "id": ID,
-    "email": {"format": "email", "maxLength": 254},
+    "name": {"pattern": f"^[^{_UNSEEN}]*[^\\s{_UNSEEN}][^{_UNSEEN}]*$"},
+    "email": {"format": "email", "maxLength": 254, "pattern": "^[^\\s@,;<>]+@[^\\s@,;<>]+$"},
     "http-url": {"format": "uri", "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"},
     "date-time": {"format": "date-time"},
 }
