@@ -148,7 +148,9 @@ class TestPartner:
         assert (made.webhook_url, made.is_active) == ("https://a.example", True)
         changed = await admin.update_automation(made.id, status="inactive", description="Off")
         assert (changed.status, changed.is_active, changed.actions) == ("inactive", False, actions)
-        older = await admin.create_workflow(name="W", webhook_url="https://w.example", keywords=["deal"])
+        older = await admin.create_workflow(
+            name="W", webhook_url="https://w.example", matching_rules={"keywords": ["deal"]}
+        )
         assert older.matching_rules.keywords == ["deal"]
         assert (await admin.update_workflow(older.id, is_active=False)).status == "inactive"
         assert {each.id async for each in admin.iter_automations(limit=1)} == {made.id, older.id}
@@ -231,9 +233,11 @@ class TestPlatform:
     async def test_an_apps_automations(self, platform: AsyncPlatform, made: CreatedApp) -> None:
         key = made.app.id
         automation = await platform.create_automation(
-            key, name="A", webhook_url="https://a.example", keywords=["deal"]
+            key, name="A", webhook_url="https://a.example", matching_rules={"keywords": ["deal"]}
         )
-        changed = await platform.update_automation(key, automation.id, keywords=["sale"], name="B")
+        changed = await platform.update_automation(
+            key, automation.id, matching_rules={"keywords": ["sale"]}, name="B"
+        )
         assert (changed.name, changed.matching_rules.keywords) == ("B", ["sale"])
         assert [each async for each in platform.iter_automations(key)] == [changed]
         assert await platform.get_automation(key, automation.id) == changed

@@ -1,6 +1,5 @@
 """What each call sends and gives, typed, blocking and async."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -116,9 +115,16 @@ PARTNER: list[tuple[Callable[[PartnerAdmin], Any], str, str]] = [
     ),
     (lambda a: a.delete_automation("x"), "DELETE /automations/x", NONE),
     (
-        lambda a: a.create_workflow(name="W", webhook_url="https://w.example", keywords=["deal"]),
+        lambda a: a.create_workflow(
+            name="W", webhook_url="https://w.example", matching_rules={"keywords": ["deal"]}
+        ),
         "POST /workflows",
         '{"name":"W","webhook_url":"https://w.example","matching_rules":{"keywords":["deal"]}}',
+    ),
+    (
+        lambda a: a.update_workflow("w", matching_rules={"keywords": ["deal"]}),
+        "PUT /workflows/w",
+        '{"matching_rules":{"keywords":["deal"]}}',
     ),
     (lambda a: a.get_workflows(), "GET /workflows?limit=50&offset=0", NONE),
     (lambda a: a.get_workflow("w"), "GET /workflows/w", NONE),
@@ -202,6 +208,15 @@ class TestReading:
         assert app.webhook_filter is None
         assert not app.description
 
+    def test_a_null_may_stand_for_an_empty_list(self) -> None:
+        counts = {"total": 0, "limit": 50, "offset": 0}
+        assert Server(ok({"deliveries": None, **counts})).admin().get_webhook_deliveries().deliveries == []
+        assert Server(ok({"items": None, **counts})).admin().get_automations().items == []
+        moments = {"created_at": APP["created_at"], "updated_at": APP["updated_at"]}
+        connection = {"id": "c", "user_id": "ana", "oauth_scopes": None, "status": "active", **moments}
+        page = Server(ok({"items": [connection], **counts})).admin().get_user_connections()
+        assert [each.oauth_scopes for each in page.items] == [[]]
+
     def test_a_vendors_answers_may_have_less(self) -> None:
         app = {name: value for name, value in APP.items() if name != "webhook_filter"}
         assert Server(ok(app)).admin().get_app().webhook_filter is None
@@ -280,21 +295,48 @@ class TestPages:
         found = server.async_admin().iter_webhook_deliveries(limit=2)
         assert [each.id async for each in found] == ["1", "2", "3", "4", "5"]
 
-    def test_pages_are_asked_for_as_they_are_needed(self) -> None:
-        server = Server(page("1", "2"), page("3", "4"))
+    def test_all_pages_are_read_before_the_first_item_is_given(self) -> None:
+        server = Server(page("1", "2"), page("3", "4"), page("5"))
         found = server.admin().iter_webhook_deliveries()
         assert server.asked == []
-        assert [next(found).id for _ in range(2)] == ["1", "2"]
-        assert len(server.asked) == 1
+        assert next(found).id == "1"
+        assert len(server.asked) == 3
+
+    def test_the_loop_may_change_what_the_filter_lets_through(self) -> None:
+        failed = ["1", "2", "3", "4", "5"]
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            if request.method == "POST":
+                failed.remove(request.url.path.split("/")[-2])
+                return ok({"message": "m", "retry_scheduled": True})
+            start = int(request.url.params["offset"])
+            return page(*failed[start : start + 2], total=len(failed))
+
+        admin = PartnerAdmin(api_key=KEY, transport=httpx.MockTransport(answer))
+        for delivery in admin.iter_webhook_deliveries(status="failed", limit=2):
+            admin.retry_webhook_delivery(delivery.id)
+        assert failed == []
+
+    def test_an_item_that_newer_ones_push_to_the_next_page_comes_once(self) -> None:
+        server = Server(page("1", "2"), page("2", "3"), page("4"))
+        found = server.admin().iter_webhook_deliveries(limit=2)
+        assert [each.id for each in found] == ["1", "2", "3", "4"]
+
+    def test_they_are_named_and_explained(self) -> None:
+        each = PartnerAdmin(api_key=KEY).iter_webhook_deliveries
+        assert each.__name__ == "iter_webhook_deliveries"
+        assert "All pages are read before the first item" in str(each.__doc__)
 
     def test_a_list_that_shrinks_meanwhile_ends(self) -> None:
         server = Server(page("1", "2"), page())
         assert len([*server.admin().iter_webhook_deliveries()]) == 2
 
-    def test_a_list_without_a_total_ends_with_an_empty_page(self) -> None:
-        server = Server(history("1", "2"), history("3"), history())
-        assert [each.id for each in server.admin().iter_credential_history()] == ["1", "2", "3"]
-        assert json.loads(server.asked[-1].url.params["offset"]) == 3
+    def test_a_list_without_a_total_ends_with_a_shorter_page(self) -> None:
+        for last in history("3"), history():
+            server = Server(history("1", "2"), last)
+            found = [each.id for each in server.admin().iter_credential_history(limit=2)]
+            assert found == ["1", "2", "3"][: len(found)]
+            assert [each.url.params["offset"] for each in server.asked] == ["0", "2"]
 
 
 class TestClosing:

@@ -9,7 +9,7 @@ from adjourn.cli.failure import Exit
 from adjourn.cli.screen import Column, Screen, moment
 from adjourn.cli.session import AppId, Limit, Offset, Session, Yes, command, given_changes, group
 from adjourn.client.values import AutomationStatus
-from adjourn.resources import Action, Automation, Page
+from adjourn.resources import Action, Automation, MatchingRules, Page
 
 __all__ = ["automations"]
 
@@ -54,7 +54,7 @@ def create(
         trigger_type=trigger,
         actions=[_phrase_match(phrase)] if phrase else None,
         webhook_url=webhook_url,
-        keywords=keyword or None,
+        matching_rules=MatchingRules(keywords=keyword) if keyword else None,
         description=description,
         status=status,
     )
@@ -128,7 +128,7 @@ def change(
         name=name,
         webhook_url=webhook_url,
         trigger_type=trigger,
-        keywords=keyword or None,
+        matching_rules=MatchingRules(keywords=keyword) if keyword else None,
         actions=phrase or None,
         description=description,
         status=status,

@@ -8,6 +8,7 @@ from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from adjourn.errors import InputError
+from adjourn.resources import CredentialHistory
 
 __all__ = ["Call", "changes", "delete", "following", "get", "given", "patch", "post", "put"]
 
@@ -69,10 +70,15 @@ def changes(**fields: object) -> dict[str, Any]:
 def following(call: Call[T], page: T, count: int) -> Call[T] | None:
     """The call for the page after this one of `count` items; None after the last.
 
-    A list that does not say its `total` ends with an empty page.
+    A list that does not say its `total` ends with a page shorter than its `limit`.
     """
     offset = int(str(call.query.get("offset", 0))) + count
-    if not count or offset >= getattr(page, "total", offset + 1):
+    match page:
+        case CredentialHistory(pagination=pagination):
+            ended = count < pagination.limit
+        case _:
+            ended = offset >= getattr(page, "total", 0)
+    if ended or not count:
         return None
     return replace(call, query={**call.query, "offset": offset})
 

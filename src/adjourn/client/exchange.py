@@ -3,11 +3,11 @@
 Written once, as coroutines. A blocking client runs them with a `Wire` whose awaits never wait (transport.py).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from random import Random
-from typing import Any, Protocol, TypedDict, TypeVar
+from typing import Protocol, TypedDict, TypeVar
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -16,16 +16,25 @@ import msgspec
 from msgspec import UNSET
 
 from adjourn import __version__
-from adjourn.client.call import Call
+from adjourn.client.call import Call, following
+from adjourn.client.decoding import decoded
 from adjourn.client.errors import ClientError, ConnectionFailed, TimedOut, UnexpectedAnswer, error_class
 from adjourn.client.retries import retry_after, wait_before
 from adjourn.errors import ConfigError, Fault
 
-__all__ = ["Exchange", "Options", "Wire", "checked_headers", "checked_url"]
+__all__ = ["Exchange", "Identified", "Options", "Wire", "checked_headers", "checked_url"]
 
 T = TypeVar("T")
+Item = TypeVar("Item", bound="Identified")
 
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError)
+
+
+class Identified(Protocol):
+    """What lists hold."""
+
+    @property
+    def id(self) -> str: ...
 
 
 class Wire(Protocol):
@@ -90,6 +99,16 @@ class Exchange:
                     raise
             await self._wire.sleep(wait)
 
+    async def run_all(self, call: Call[T], items: Callable[[T], Sequence[Item]]) -> list[Item]:
+        """The items of that page and of all that follow, each once by its id. Raises ClientError."""
+        found: dict[str, Item] = {}
+        upcoming: Call[T] | None = call
+        while upcoming is not None:
+            page = await self.run(upcoming)
+            found.update((item.id, item) for item in items(page))
+            upcoming = following(upcoming, page, len(items(page)))
+        return [*found.values()]
+
     def _request(self, call: Call[T]) -> httpx.Request:
         """The same for every try, and so with the same Idempotency-Key."""
         headers: dict[str, str] = {}
@@ -115,7 +134,7 @@ class Exchange:
     def _decoded(self, response: httpx.Response, result: type[T]) -> T:
         body = response.content if response.content and result is not type(None) else b"null"
         try:
-            return _decode(body, result)
+            return decoded(body, result)
         except _UNREADABLE as exc:
             raise self._stranger(response, f": {exc}") from exc
 
@@ -177,27 +196,9 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
 def _problem(body: bytes) -> _Problem:
     """An empty one where the body is none."""
     try:
-        return _decode(body, _Problem)
+        return decoded(body, _Problem)
     except _UNREADABLE:
         return _Problem()
-
-
-def _decode(body: bytes, result: type[T]) -> T:
-    """Leniently: unknown fields are passed over, and so are nulls, which may stand for what is absent."""
-    try:
-        return msgspec.json.decode(body, type=result)
-    except msgspec.ValidationError:
-        return msgspec.convert(_without_nulls(msgspec.json.decode(body)), result)
-
-
-def _without_nulls(value: Any) -> Any:
-    match value:
-        case dict():
-            return {name: _without_nulls(each) for name, each in value.items() if each is not None}
-        case list():
-            return [_without_nulls(each) for each in value]
-        case _:
-            return value
 
 
 def _in_query(value: object) -> str:

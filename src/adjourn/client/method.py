@@ -9,13 +9,14 @@ from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar, overload
 
 from adjourn.client.call import Call
+from adjourn.client.exchange import Identified
 from adjourn.client.transport import AsyncTransport, SyncTransport
 
 __all__ = ["every", "method"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Identified)
 
 
 class method(Generic[P, T]):  # noqa: N801 - a decorator, like property
@@ -41,14 +42,20 @@ class method(Generic[P, T]):  # noqa: N801 - a decorator, like property
 
 
 class every(Generic[P, T, Item]):  # noqa: N801 - stands where a decorator would
-    """Over every item of the list that `listing` gives by pages, from `offset` on, `limit` at a time.
+    """Every item of the list that `listing` gives by pages, from `offset` on, `limit` at a time.
 
-    What is added to the list meanwhile may make an item come twice.
+    All pages are read before the first item is given, and each item comes once: the loop's body may change
+    what the list's filter lets through, such as retry what failed. It sees the list as it was; a row that
+    somebody else takes out of it while the pages are read may hide another.
     """
 
     def __init__(self, listing: method[P, T], items: Callable[[T], Sequence[Item]]) -> None:
         self._describe = listing.describe
         self._items = items
+        self._name = listing.describe.__name__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
 
     @overload
     def __get__(self, client: None, owner: type) -> Self: ...
@@ -64,4 +71,6 @@ class every(Generic[P, T, Item]):  # noqa: N801 - stands where a decorator would
         def each(*args: P.args, **kwargs: P.kwargs) -> Any:
             return client.each(self._describe(client, *args, **kwargs), self._items)
 
+        each.__name__ = self._name
+        each.__doc__ = type(self).__doc__
         return each

@@ -29,6 +29,7 @@ from adjourn.resources import (
     CredentialsStatus,
     Deliveries,
     DeliveryWithAttempts,
+    MatchingRules,
     Page,
     Replay,
     RetryScheduled,
@@ -220,16 +221,16 @@ class _PartnerCalls:
         *,
         name: str,
         webhook_url: str,
-        keywords: Sequence[str] | None = None,
+        matching_rules: MatchingRules | Json | None = None,
         description: str | None = None,
         is_active: bool | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Automation]:
-        """`keywords` are those of its matching_rules."""
+        """As `matching_rules={"keywords": ["follow-up", "sales"]}`."""
         body = given(
             name=name,
             webhook_url=webhook_url,
-            matching_rules=None if keywords is None else {"keywords": keywords},
+            matching_rules=matching_rules,
             description=description,
             is_active=is_active,
         )
@@ -252,7 +253,7 @@ class _PartnerCalls:
         *,
         name: str | UnsetType = UNSET,
         webhook_url: str | UnsetType = UNSET,
-        keywords: Sequence[str] | UnsetType = UNSET,
+        matching_rules: MatchingRules | Json | UnsetType = UNSET,
         description: str | UnsetType | None = UNSET,
         is_active: bool | UnsetType = UNSET,
     ) -> Call[Automation]:
@@ -260,7 +261,7 @@ class _PartnerCalls:
         body = changes(
             name=name,
             webhook_url=webhook_url,
-            matching_rules=UNSET if keywords is UNSET else {"keywords": keywords},
+            matching_rules=matching_rules,
             description=description,
             is_active=is_active,
         )

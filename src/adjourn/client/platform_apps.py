@@ -28,6 +28,7 @@ from adjourn.resources import (
     CreatedApp,
     CredentialHistory,
     CredentialsStatus,
+    MatchingRules,
     Page,
     PlatformApp,
     Replay,
@@ -225,7 +226,7 @@ class AppCalls:
         trigger_type: str | None = None,
         actions: Sequence[Action | Json] | None = None,
         webhook_url: str | None = None,
-        keywords: Sequence[str] | None = None,
+        matching_rules: MatchingRules | Json | None = None,
         description: str | None = None,
         status: AutomationStatus | None = None,
         idempotency_key: str | None = None,
@@ -233,13 +234,14 @@ class AppCalls:
         """With `trigger_type` and `actions`, or with `webhook_url`, or both.
 
         An action of type `phrase_match` has config.phrases; `webhook_url` is that of the `webhook` action.
+        `matching_rules`: `{"keywords": ["follow-up", "sales"]}`.
         """
         body = given(
             name=name,
             trigger_type=trigger_type,
             actions=actions,
             webhook_url=webhook_url,
-            matching_rules=None if keywords is None else {"keywords": keywords},
+            matching_rules=matching_rules,
             description=description,
             status=status,
         )
@@ -266,7 +268,7 @@ class AppCalls:
         trigger_type: str | UnsetType = UNSET,
         actions: Sequence[Action | Json] | UnsetType = UNSET,
         webhook_url: str | UnsetType | None = UNSET,
-        keywords: Sequence[str] | UnsetType = UNSET,
+        matching_rules: MatchingRules | Json | UnsetType = UNSET,
         status: AutomationStatus | UnsetType = UNSET,
     ) -> Call[Automation]:
         """Change what is given; None clears."""
@@ -276,7 +278,7 @@ class AppCalls:
             trigger_type=trigger_type,
             actions=actions,
             webhook_url=webhook_url,
-            matching_rules=UNSET if keywords is UNSET else {"keywords": keywords},
+            matching_rules=matching_rules,
             status=status,
         )
         return patch(Automation, "apps", app_id, "automations", automation_id, body=body)

@@ -10,13 +10,13 @@ from typing import Any, Self, TypeVar
 
 import httpx
 
-from adjourn.client.call import Call, following
-from adjourn.client.exchange import Exchange, Options, checked_headers, checked_url
+from adjourn.client.call import Call
+from adjourn.client.exchange import Exchange, Identified, Options, checked_headers, checked_url
 
 __all__ = ["AsyncOptions", "AsyncTransport", "SyncOptions", "SyncTransport"]
 
 T = TypeVar("T")
-Item = TypeVar("Item")
+Item = TypeVar("Item", bound=Identified)
 
 _TIMEOUT = 30.0  # seconds
 
@@ -51,12 +51,8 @@ class SyncTransport:
         return _ran(self._exchange.run(call))
 
     def each(self, call: Call[T], items: Callable[[T], Sequence[Item]]) -> Iterator[Item]:
-        """Every item of a list, from that page on. Raises ClientError."""
-        upcoming: Call[T] | None = call
-        while upcoming is not None:
-            page = self.ask(upcoming)
-            yield from items(page)
-            upcoming = following(upcoming, page, len(items(page)))
+        """Every item of a list, from that page on, all read before the first is given. Raises ClientError."""
+        yield from _ran(self._exchange.run_all(call, items))
 
     def close(self) -> None:
         self._http.close()
@@ -91,13 +87,9 @@ class AsyncTransport:
         return await self._exchange.run(call)
 
     async def each(self, call: Call[T], items: Callable[[T], Sequence[Item]]) -> AsyncIterator[Item]:
-        """Every item of a list, from that page on. Raises ClientError."""
-        upcoming: Call[T] | None = call
-        while upcoming is not None:
-            page = await self.ask(upcoming)
-            for item in items(page):
-                yield item
-            upcoming = following(upcoming, page, len(items(page)))
+        """Every item of a list, from that page on, all read before the first is given. Raises ClientError."""
+        for item in await self._exchange.run_all(call, items):
+            yield item
 
     async def aclose(self) -> None:
         await self._http.aclose()
