@@ -3,7 +3,10 @@
 import json
 
 import pytest
-from tests.cli.harness import Cli, Endpoint
+from tests.cli.harness import KEY, Cli, Endpoint
+
+from adjourn.client import Platform
+from adjourn.client.values import FilterType
 
 
 @pytest.fixture
@@ -93,6 +96,19 @@ class TestFilter:
         ran = cli("apps", "filter", app_id, "--include", "meeting.endd")
         assert ran.code == 1
         assert "meeting.endd" in ran.err
+        assert "`adjourn types list` shows" in ran.err
+
+    @pytest.mark.parametrize(
+        ("type_", "shown"),
+        [
+            ("include", "include nothing: no event type\n"),
+            ("exclude", "exclude nothing: every event type\n"),
+        ],
+    )
+    def test_one_of_nothing(self, cli: Cli, server: str, app_id: str, type_: FilterType, shown: str) -> None:
+        with Platform(key=KEY, base_url=server) as platform:
+            platform.set_webhook_filter(app_id, type=type_, events=[])
+        assert cli("apps", "filter", app_id).out == shown
 
     @pytest.mark.parametrize(
         "argv",

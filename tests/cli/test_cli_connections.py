@@ -1,5 +1,7 @@
 """`adjourn connect`, `disconnect` and `connections`."""
 
+import json
+
 import pytest
 from tests.cli.harness import Cli
 
@@ -45,7 +47,11 @@ def test_an_empty_list_says_what_to_do_next(cli: Cli) -> None:
 
 def test_what_is_not_there_is_exit_code_1(cli: Cli) -> None:
     app_id = cli.make_app()
-    assert cli("disconnect", app_id, "ana").code == 1
+    ran = cli("disconnect", app_id, "ana")
+    assert (ran.code, ran.out) == (1, "")
+    assert "no user 'ana' is connected to this app" in ran.err
+    assert "no app with id 'nobody'" in cli("disconnect", "nobody", "ana").err
+    assert json.loads(cli("disconnect", app_id, "ana", "--json").err)["code"] == "not_found"
     assert cli("connect", "nobody", "ana", "ana@example.com").code == 1
     assert cli("connections", "list", "nobody").code == 1
 

@@ -1,12 +1,14 @@
 """`adjourn deliveries retry` of many, and `adjourn replays`."""
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Event, Thread
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.cli.test_cli_program import started
 from adjourn.cli.failure import Failure
 from adjourn.cli.times import read_time
 
+_README = Path(__file__).parents[2] / "README.md"
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
 
@@ -28,6 +31,7 @@ class TestTimes:
             ("90m", "2026-01-15T09:00:00+00:00"),
             ("2h", "2026-01-15T08:30:00+00:00"),
             ("3d", "2026-01-12T10:30:00+00:00"),
+            ("2026-01-15", "2026-01-15T00:00:00+00:00"),
             ("2026-01-15T10:00:00Z", "2026-01-15T10:00:00+00:00"),
             ("2026-01-15T10:00:00+02:00", "2026-01-15T08:00:00+00:00"),
         ],
@@ -36,7 +40,8 @@ class TestTimes:
         assert read_time(text, now=NOW).isoformat() == expected
 
     @pytest.mark.parametrize(
-        "text", ["", "soon", "2 h", "-2h", "2w", "999999d", "2026-01-15", "2026-01-15T10:00:00", "٢h"]
+        "text",
+        ["", "soon", "2 h", "-2h", "2w", "999999d", "2026-02-30", "20260115", "2026-01-15T10:00:00", "٢h"],
     )
     def test_anything_else_is_wrong_usage(self, text: str) -> None:
         with pytest.raises(Failure, match="is no time"):
@@ -64,6 +69,10 @@ class TestAgainstTheServer:
         assert ran.out.startswith("done: 1 of 1 scheduled\n")
         assert "failed deliveries of meeting.completed since " in ran.out
 
+    def test_the_readmes_example(self, cli: Cli, app_id: str) -> None:
+        (line,) = re.findall(r"^adjourn (deliveries retry .*)$", _README.read_text("utf-8"), re.MULTILINE)
+        assert cli(*line.replace("<app id>", app_id).split()).code == 0
+
     def test_none_that_match(self, cli: Cli, app_id: str) -> None:
         ran = cli("deliveries", "retry", "--app", app_id, "--until", "2h", "--wait", "--json")
         assert {name: ran.json[name] for name in ("status", "total")} == {"status": "done", "total": 0}
@@ -78,6 +87,8 @@ class TestAgainstTheServer:
         assert cli.json("replays", "list", app_id)["total"] == 1
         assert cli.json("replays", "show", app_id, replay["id"]) == replay
         assert cli.json("replays", "cancel", app_id, replay["id"]) == replay
+        ran = cli("replays", "cancel", app_id, replay["id"])
+        assert (ran.code, ran.out.splitlines()[0]) == (0, "nothing was cancelled: it had ended already")
 
     def test_one_that_is_not_there(self, cli: Cli, app_id: str) -> None:
         for command in ("show", "cancel"):

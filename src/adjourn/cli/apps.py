@@ -16,6 +16,22 @@ apps = group("Partner apps: make, look at, change and delete them.")
 
 _WebhookUrl = Annotated[str | None, typer.Option(help="Where its webhooks are sent to.")]
 _Profile = Annotated[SignatureProfile | None, typer.Option(help="How X-Contio-Signature is made.")]
+_AutoDisable = Annotated[
+    bool | None,
+    typer.Option(
+        "--auto-disable/--no-auto-disable", help="Whether its webhooks go off when they fail for long."
+    ),
+]
+_Ordered = Annotated[
+    bool | None,
+    typer.Option("--ordered/--no-ordered", help="Whether a meeting's events are sent one after the other."),
+]
+_LegacyNames = Annotated[
+    bool | None,
+    typer.Option(
+        "--legacy-event-names/--no-legacy-event-names", help="Whether it gets types by older names."
+    ),
+]
 
 _CREDENTIALS = ("client_id", "api_key", "client_secret", "webhook_secret")
 _CLEARABLE = ("webhook_url", "description", "slug")
@@ -32,6 +48,9 @@ def create(
     description: str | None = None,
     slug: str | None = None,
     signature_profile: _Profile = None,
+    auto_disable: _AutoDisable = None,
+    ordered: _Ordered = None,
+    legacy_event_names: _LegacyNames = None,
     id_: Annotated[str | None, typer.Option("--id", help="An id of your own.")] = None,
 ) -> None:
     """Make an app and show its credentials, this once."""
@@ -43,6 +62,9 @@ def create(
         description=description,
         slug=slug,
         signature_profile=signature_profile,
+        auto_disable=auto_disable,
+        ordered=ordered,
+        legacy_event_names=legacy_event_names,
         id=id_,
     )
     session.show(made, lambda made: _show_made(session.screen, made))
@@ -105,6 +127,9 @@ def show_app(screen: Screen, app: App) -> None:
 def filter_text(webhook_filter: WebhookFilter | None) -> str:
     if webhook_filter is None:
         return "none: every event type"
+    if not webhook_filter.events:
+        included = webhook_filter.type == "include"
+        return "include nothing: no event type" if included else "exclude nothing: every event type"
     return f"{webhook_filter.type} {', '.join(webhook_filter.events)}"
 
 
@@ -121,24 +146,9 @@ def change(
     slug: str | None = None,
     status: AppStatus | None = None,
     signature_profile: _Profile = None,
-    auto_disable: Annotated[
-        bool | None,
-        typer.Option(
-            "--auto-disable/--no-auto-disable", help="Whether its webhooks go off when they fail for long."
-        ),
-    ] = None,
-    ordered: Annotated[
-        bool | None,
-        typer.Option(
-            "--ordered/--no-ordered", help="Whether a meeting's events are sent one after the other."
-        ),
-    ] = None,
-    legacy_event_names: Annotated[
-        bool | None,
-        typer.Option(
-            "--legacy-event-names/--no-legacy-event-names", help="Whether it gets types by older names."
-        ),
-    ] = None,
+    auto_disable: _AutoDisable = None,
+    ordered: _Ordered = None,
+    legacy_event_names: _LegacyNames = None,
 ) -> None:
     """Change an app: what is given, nothing else.
 

@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Column, Screen, moment
 from adjourn.cli.session import AppId, Limit, Offset, Session, command, group
+from adjourn.client import NotFound
 from adjourn.client.values import ConnectionStatus
 from adjourn.resources import Connection, Page
 
@@ -41,7 +43,14 @@ def connect(
 
 def disconnect(session: Session, app_id: AppId, user_id: _UserId) -> None:
     """End a connection; its app is told with user.connection.revoked."""
-    session.api.disconnect(app_id, user_id)
+    try:
+        session.api.disconnect(app_id, user_id)
+    except NotFound as exc:
+        if session.as_json or not str(exc).startswith("no connection"):  # or it is the app
+            raise
+        raise Failure(
+            Exit.REFUSED, f"no user {user_id!r} is connected to this app", request_id=exc.request_id
+        ) from exc
     session.show_done(f"{user_id} is no longer connected; user.connection.revoked is on its way to the app")
 
 

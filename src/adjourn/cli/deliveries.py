@@ -121,7 +121,8 @@ def retry(
     status: DeliveryStatus | None = None,
     type_: _Type = None,
     since: Annotated[
-        str | None, typer.Option(help="Only created since: RFC 3339, or as long ago as 90m, 2h, 3d.")
+        str | None,
+        typer.Option(help="Only created since: a date (UTC), RFC 3339, or as long ago as 90m, 2h, 3d."),
     ] = None,
     until: Annotated[str | None, typer.Option(help="Only created before, in the same forms.")] = None,
     wait: Wait = False,

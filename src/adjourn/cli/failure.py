@@ -28,7 +28,7 @@ class Exit(IntEnum):
 
 
 class Failure(AdjournError):
-    """The command cannot do it. `body` is the API's own error, where there is one."""
+    """The command cannot do it. `hint`: what helps. `body` is the API's own error, where there is one."""
 
     def __init__(
         self,
@@ -38,6 +38,7 @@ class Failure(AdjournError):
         faults: Sequence[Fault] = (),
         status: int | None = None,
         request_id: str | None = None,
+        hint: str = "",
         body: bytes = b"",
     ) -> None:
         super().__init__(message)
@@ -46,6 +47,7 @@ class Failure(AdjournError):
         self.status = status
         self.request_id = request_id
         self.code = {Exit.WRONG: "usage", Exit.UNREACHABLE: "unreachable"}.get(exit_code, "refused")
+        self.hint = hint
         self.body = body
 
     @property
@@ -71,6 +73,7 @@ def failure_of(exc: AdjournError) -> Failure:
         faults=exc.faults,
         status=exc.status,
         request_id=exc.request_id,
+        hint="`adjourn types list` shows the event types there are" if exc.valid_event_types else "",
         body=exc.body,
     )
 

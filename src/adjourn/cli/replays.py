@@ -59,7 +59,13 @@ def show(session: Session, app_id: AppId, replay_id: _ReplayId, *, wait: Wait = 
 def cancel(session: Session, app_id: AppId, replay_id: _ReplayId) -> None:
     """Stop a replay; what it has scheduled already stays."""
     replay = session.api.cancel_replay(app_id, replay_id)
-    session.show(replay, lambda replay: show_replay(session.screen, replay))
+    session.show(replay, lambda replay: _show_cancelled(session.screen, replay))
+
+
+def _show_cancelled(screen: Screen, replay: Replay) -> None:
+    if replay.status == "done":
+        screen.line("nothing was cancelled: it had ended already")
+    show_replay(screen, replay)
 
 
 def show_replay(screen: Screen, replay: Replay) -> None:

@@ -23,6 +23,7 @@ from adjourn.cli.failure import Failure
 __all__ = ["Column", "Screen", "moment"]
 
 _ENDLESS = 100_000  # columns: what is no terminal has no width
+_NOISE = "Value error, "  # what a validation library puts before a reason
 _LONGEST_WHOLE = 40  # characters of an id that is never folded; a UUID has 36
 
 
@@ -104,11 +105,13 @@ class Screen:
 
     def failure(self, failure: Failure) -> None:
         if not failure.faults:
-            self.note(f"error: {failure}", style="red")
+            self.note(f"error: {str(failure).removeprefix(_NOISE)}", style="red")
         else:
             self.note("error: this cannot be done as it is asked for:", style="red")
             for fault in failure.faults:
-                self.note(f"  {fault.path}: {fault.reason}")
+                self.note(f"  {fault.path}: {fault.reason.removeprefix(_NOISE)}")
+        if failure.hint:
+            self.note(f"  {failure.hint}")
         if failure.request_id is not None:
             self.note(f"  request_id {failure.request_id}", style="dim")
 
@@ -127,7 +130,7 @@ class _Listing(Protocol):
 
 def moment(at: datetime | UnsetType) -> str | None:
     """UTC to the second; for tables."""
-    return None if at is UNSET else f"{at:%Y-%m-%d %H:%M:%S}"
+    return None if at is UNSET else at.replace(tzinfo=None).isoformat(" ", "seconds")
 
 
 def _console(file: Any) -> Console:
@@ -142,7 +145,7 @@ def _shown(value: object) -> str:
         case None | UnsetType():
             return ""
         case datetime():
-            return f"{value:%Y-%m-%dT%H:%M:%S}.{value.microsecond // 1000:03d}Z"
+            return f"{value.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
         case bool():
             return "yes" if value else "no"
         case list():

@@ -62,8 +62,10 @@ def serve(
 ) -> None:
     """Run the server until Ctrl-C or SIGTERM.
 
-    Every option has a variable of the environment, which it wins over. ADJOURN_SECRET_KEY, which encrypts
-    the secrets that are stored, is only read from there; without it a key is made beside the database.
+    Every option has a variable of the environment, which it wins over. Mail, rate limits, auto-disable and
+    trusted proxies are set by the environment only: docs/operating.md lists every variable. So is
+    ADJOURN_SECRET_KEY, which encrypts the secrets that are stored; without it a key is made beside the
+    database.
     """
     settings = Settings.from_environ(
         os.environ,
