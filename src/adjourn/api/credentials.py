@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 from litestar import Controller, Response, get, post
 
 from adjourn.api.bodies import RollBackCredential, RotateCredential
-from adjourn.api.callers import Concerned, once, who
+from adjourn.api.callers import Concerned, caller, once, who
 from adjourn.api.idempotency import Keep
 from adjourn.api.inputs import choice, page, read_form
 from adjourn.api.problems import Answer
@@ -29,9 +30,11 @@ class Credentials(Controller):
     path = "/credentials"
 
     @get()
-    async def show(self, app: Concerned, services: Wired) -> Response[bytes]:
+    async def show(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:
         now = datetime.now(UTC)
         found = await services.store.keyring.list_credentials(app.id)
+        if caller(request).kind == "partner":
+            found = [_used_now(each, now) for each in found]
         return answer(json_answer({each.type: _credential_shape(each, now) for each in found}))
 
     @get("/history")
@@ -120,6 +123,16 @@ def _credential_shape(credential: Credential, now: datetime) -> Json:
             "grace_period_ends_at": credential.grace_ends_at,
         }
     )
+
+
+def _used_now(credential: Credential, now: datetime) -> Credential:
+    """As it is with the request that asks: its key came with it, and is written down only later.
+
+    In a grace period the key may be the one before.
+    """
+    if credential.type is not CredentialType.API_KEY or credential.grace_ends_at is not None:
+        return credential
+    return msgspec.structs.replace(credential, used_at=now)
 
 
 def _recommended(age_days: int) -> str:

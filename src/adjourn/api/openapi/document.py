@@ -78,7 +78,7 @@ _ERRORS = {
     413: "Too large, or more deliveries than one request may cause",
     415: "Not JSON",
     422: "This Idempotency-Key was used with another body",
-    429: "This key asks too often",
+    429: "This app, or the platform, asks too often",
     500: "An error of the server's own",
     503: "Nothing was stored: ask again",
 }
