@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 
 import pytest
+from tests.cli.harness import Cli
 
-from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Screen, moment
-from adjourn.errors import Fault
 
 LONG_AGO = datetime(24, 1, 5, 6, 7, 8, 9_000, tzinfo=UTC)
 
@@ -17,9 +16,11 @@ def test_a_year_has_four_digits(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == "at  0024-01-05T06:07:08.009Z\n"
 
 
-def test_a_reason_stands_without_its_librarys_prefix(capsys: pytest.CaptureFixture[str]) -> None:
-    Screen().failure(Failure(Exit.REFUSED, "no", faults=[Fault("$.at", "Value error, must be a time")]))
-    assert "  $.at: must be a time\n" in capsys.readouterr().err
+def test_a_wrong_choice_is_told_without_the_librarys_prefix(cli: Cli) -> None:
+    ran = cli("deliveries", "list", "--status", "lost")
+    assert ran.code == 2
+    assert "'lost' is not one of" in ran.err
+    assert "Value error" not in ran.err
 
 
 def test_control_characters_are_shown_and_never_obeyed(capsys: pytest.CaptureFixture[str]) -> None:

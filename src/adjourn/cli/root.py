@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from adjourn import __version__
 from adjourn.cli import apps_credentials, apps_import, apps_webhooks, connections, publish, serve
@@ -59,10 +60,22 @@ def _options(
     given_options(ctx, url=url, platform_key=platform_key, as_json=as_json)
 
 
+class _Root(TyperGroup):
+    """Without what typer's validation library puts before a reason."""
+
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        try:
+            return super().invoke(ctx)
+        except typer.BadParameter as exc:
+            exc.message = exc.message.removeprefix("Value error, ")
+            raise
+
+
 @cache
 def _root() -> typer.Typer:
     """Built once: the groups are made with their modules, and what is registered stays."""
     root = typer.Typer(
+        cls=_Root,
         help=_HELP,
         callback=_options,
         no_args_is_help=True,

@@ -23,7 +23,6 @@ from adjourn.cli.failure import Failure
 __all__ = ["Column", "Screen", "moment"]
 
 _ENDLESS = 100_000  # columns: what is no terminal has no width
-_NOISE = "Value error, "  # what a validation library puts before a reason
 _LONGEST_WHOLE = 40  # characters of an id that is never folded; a UUID has 36
 
 
@@ -105,11 +104,11 @@ class Screen:
 
     def failure(self, failure: Failure) -> None:
         if not failure.faults:
-            self.note(f"error: {str(failure).removeprefix(_NOISE)}", style="red")
+            self.note(f"error: {failure}", style="red")
         else:
             self.note("error: this cannot be done as it is asked for:", style="red")
             for fault in failure.faults:
-                self.note(f"  {fault.path}: {fault.reason.removeprefix(_NOISE)}")
+                self.note(f"  {fault.path}: {fault.reason}")
         if failure.hint:
             self.note(f"  {failure.hint}")
         if failure.request_id is not None:
