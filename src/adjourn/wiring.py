@@ -126,13 +126,19 @@ async def open_engine(
     )
     planner = Planner(directory=store.directory, apps=apps, ids=ids)
     publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker)
+    replays = Replays(port=store.replays, apps=apps, ids=ids, poke=worker.poke, rate=settings.backlog_rate)
+
+    def go_on() -> None:
+        worker.poke()
+        replays.poke()
+
     partners = Partners(
         directory=store.directory,
         queue=store.queue,
         apps=apps,
         publisher=publisher,
         ids=ids,
-        on_change=worker.poke,
+        on_change=go_on,
     )
     return Engine(
         settings=settings,
@@ -147,7 +153,7 @@ async def open_engine(
         automations=Automations(partners),
         credentials=Credentials(keyring=store.keyring, apps=apps),
         retries=Retries(queue=store.queue, worker=worker),
-        replays=Replays(port=store.replays, apps=apps, ids=ids, poke=worker.poke, rate=settings.backlog_rate),
+        replays=replays,
         watch=watch,
         mailer=mailer,
         platform_digest=digest,

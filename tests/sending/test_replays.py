@@ -98,6 +98,7 @@ async def test_while_the_app_is_off_its_replay_waits(tmp_path: Path) -> None:
         replay = await service.ask("one", Asked(state=ABANDONED))
         assert (await w.store.replays.get("one", replay.id)).scheduled == 0
         await w.partners.enable("one", Backlog.DELIVER)
+        service.poke()
         assert (await ended(w, replay)).scheduled == 3
         await w.settled(DELIVERED, 3)
         assert len(w.sender.to(url)) == 3

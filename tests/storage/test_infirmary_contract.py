@@ -221,7 +221,7 @@ async def test_an_app_that_was_warned_may_be_disabled_and_warned_again_once_it_i
     await world.change(enabled=True)
     assert await shown(world) == set()
     await fail(world)
-    await judge(world, Judge(WARN))
+    await judge(world, Judge(msgspec.structs.replace(WARN, reason="It fails again.")))
     assert await kinds(world) == [
         NoticeKind.HALF_WAY,
         NoticeKind.ENABLED_AGAIN,

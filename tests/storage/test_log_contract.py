@@ -1,11 +1,10 @@
 """Log: what the APIs show of deliveries, attempts and publications."""
 
-import msgspec
 import pytest
-from tests.storage.harness import MINUTE, MS, World, credentials, made_app
+from tests.storage.harness import MINUTE, World
 
 from adjourn.errors import NotFound
-from adjourn.models import DeliveryState, Outcome, Verdict
+from adjourn.models import DeliveryState
 
 pytestmark = pytest.mark.anyio
 
@@ -78,14 +77,14 @@ async def test_a_publication_is_found_by_its_id_and_by_any_events(world: World) 
     await world.add_app("b")
     entry = world.entry(world.delivery("a"), world.delivery("b"))
     await world.store.queue.publish([entry, world.entry(world.delivery("a"))])
-    by_id = await world.store.log.find_published(entry.publication.id, others=5)
+    by_id = await world.store.log.find_published(entry.publication.id)
     assert by_id is not None
     assert by_id.publication == entry.publication
     assert by_id.deliveries == {each.id: await world.get(each.id) for each in entry.deliveries}
     assert by_id.apps == {app_id: await world.store.directory.get_app(app_id) for app_id in ("a", "b")}
     for event in entry.events:
-        assert await world.store.log.find_published(event.id, others=5) == by_id
-    assert await world.store.log.find_published("none", others=5) is None
+        assert await world.store.log.find_published(event.id) == by_id
+    assert await world.store.log.find_published("none") is None
 
 
 async def test_what_became_of_a_publication_is_as_it_is_now(world: World) -> None:
@@ -94,7 +93,7 @@ async def test_what_became_of_a_publication_is_as_it_is_now(world: World) -> Non
     await world.store.queue.publish([entry])
     await world.record(world.success(await world.claim_one()))
     await world.change(enabled=False)
-    found = await world.store.log.find_published(entry.publication.id, others=0)
+    found = await world.store.log.find_published(entry.publication.id)
     assert found is not None
     assert [each.state for each in found.deliveries.values()] == [DeliveryState.DELIVERED]
     assert not found.apps["app"].webhook_enabled
@@ -105,28 +104,10 @@ async def test_a_verdict_about_an_app_deleted_since_stays(world: World) -> None:
     entry = world.entry(world.delivery())
     await world.store.queue.publish([entry])
     await world.store.directory.delete_app("app")
-    found = await world.store.log.find_published(entry.publication.id, others=5)
+    found = await world.store.log.find_published(entry.publication.id)
     assert found is not None
     assert found.publication.verdicts == entry.publication.verdicts
-    assert (dict(found.apps), list(found.others)) == ({}, [])
-
-
-async def test_others_are_apps_of_its_provider_there_then_and_not_considered(world: World) -> None:
-    for app_id in ("a", "considered", "b", "c", "deleted"):
-        await world.add_app(app_id)
-    foreign = msgspec.structs.replace(made_app("foreign"), provider="meetingbaas")
-    await world.store.directory.add_app(foreign, credentials("foreign"), answer=None)
-    await world.store.directory.delete_app("deleted")
-    entry = world.entry(world.delivery("considered"))
-    nobody = Verdict(None, "bo", Outcome.NOT_CONNECTED)
-    publication = msgspec.structs.replace(entry.publication, verdicts=(*entry.publication.verdicts, nobody))
-    await world.store.queue.publish([msgspec.structs.replace(entry, publication=publication)])
-    world.clock.advance(MS)
-    await world.add_app("later")
-    for most, expected in ((9, ["a", "b", "c"]), (2, ["a", "b"]), (0, [])):
-        found = await world.store.log.find_published(publication.id, others=most)
-        assert found is not None
-        assert [each.id for each in found.others] == expected
+    assert dict(found.apps) == {}
 
 
 async def test_publications_are_listed_newest_first_with_their_number(world: World) -> None:

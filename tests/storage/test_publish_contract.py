@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def is_stored(world: World, entry: Entry) -> bool:
-    found = await world.store.log.find_published(entry.publication.id, others=0)
+    found = await world.store.log.find_published(entry.publication.id)
     deliveries = len(await world.claim("finder"))
     assert (found is not None) == (deliveries > 0)
     return found is not None
@@ -57,7 +57,7 @@ async def test_an_events_own_data_replaces_the_publications(world: World) -> Non
 async def test_a_publication_that_reaches_nobody_is_stored(world: World) -> None:
     entry = world.entry()
     await world.store.queue.publish([entry])
-    found = await world.store.log.find_published(entry.publication.id, others=0)
+    found = await world.store.log.find_published(entry.publication.id)
     assert found is not None
     assert found.publication == entry.publication
 
@@ -166,7 +166,7 @@ async def test_an_id_stored_before_fails_the_whole_batch(world: World) -> None:
     other = world.entry(world.delivery())
     with pytest.raises(StorageError):
         await world.store.queue.publish([other, first])
-    assert await world.store.log.find_published(other.publication.id, others=0) is None
+    assert await world.store.log.find_published(other.publication.id) is None
     assert len(await world.claim()) == 1
 
 

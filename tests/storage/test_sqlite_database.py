@@ -162,7 +162,7 @@ async def test_a_closed_store_refuses_and_keeps_nobody_waiting(path: Path) -> No
         with pytest.raises(StorageError):
             await store.directory.find_setting("a")
         with pytest.raises(StorageError):
-            await store.log.find_published("a", others=0)
+            await store.log.find_published("a")
 
 
 # turns
@@ -260,7 +260,7 @@ async def test_a_full_disk_fails_the_turn_and_nothing_after_it(sqlite: World, pa
     assert [type(each) for each in outcomes] == [StorageError] * 3
     assert "savepoint" not in str(outcomes)
     for entry in entries:
-        assert await sqlite.store.log.find_published(entry.publication.id, others=0) is None
+        assert await sqlite.store.log.find_published(entry.publication.id) is None
     await sqlite.store.queue.publish(entries)
     expected = [before, *(each.deliveries[0].id for each in entries)]
     assert ids_of(await sqlite.claim()) == expected

@@ -136,7 +136,7 @@ class Events(Controller):
     @get("/{key:str}")
     async def show(self, key: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
         app_id = request.query_params.get("partner_app_id")
-        published = await services.store.log.find_published(key, others=0)
+        published = await services.store.log.find_published(key)
         if published is None:
             raise NotFound("event", key)
         if app_id is None:

@@ -100,7 +100,7 @@ class AutoDisable(Struct, frozen=True, kw_only=True, omit_defaults=True):
     It strikes at `abandoned_limit` deliveries abandoned after exhausting their retries since webhooks were
     last enabled; or once `hours_since_last_success` (or since the enabling, if that was later) is more than
     `hours_limit` while deliveries fail. `strikes_at`: when that second rule would strike, should they go on
-    failing.
+    failing; absent where it cannot.
     """
 
     enabled: bool

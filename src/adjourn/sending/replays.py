@@ -79,6 +79,10 @@ class Replays:
     def start(self) -> None:
         self._stepping.start()
 
+    def poke(self) -> None:
+        """An app may be on again: go on at once."""
+        self._stepping.wake()
+
     async def stop(self) -> None:
         await self._stepping.stop(_GRACE)
 

@@ -1,6 +1,6 @@
 """The log: reads for the APIs, never in the way of the queue."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -26,7 +26,6 @@ class Published(msgspec.Struct, frozen=True, kw_only=True):
     publication: Publication
     deliveries: Mapping[str, Delivery]
     apps: Mapping[str, App]
-    others: Sequence[App]  # apps of that provider, there at the time, that it did not consider
 
 
 class Log(Protocol):
@@ -52,8 +51,8 @@ class Log(Protocol):
     async def list_attempts(self, delivery_id: str) -> list[Attempt]:
         """Oldest first."""
 
-    async def find_published(self, key: str, *, others: int) -> Published | None:
-        """By the publication's id or any event's; at most `others` apps that it did not consider."""
+    async def find_published(self, key: str) -> Published | None:
+        """By the publication's id or any event's."""
 
     async def list_publications(
         self, *, event_type: str | None, limit: int, offset: int

@@ -16,7 +16,6 @@ from adjourn.storage.sqlite.rows import (
     read_delivery,
     read_publication,
     time,
-    to_ms,
 )
 from adjourn.vault import Vault
 
@@ -69,10 +68,8 @@ class SqliteLog:
         sql = f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE delivery_id = ? ORDER BY no, at"  # noqa: S608
         return [read_attempt(row) for row in self._database.look(sql, (delivery_id,))]
 
-    async def find_published(self, key: str, *, others: int) -> Published | None:
-        return await self._database.read(
-            lambda connection: self._find_published(connection, key, others), turn=key
-        )
+    async def find_published(self, key: str) -> Published | None:
+        return await self._database.read(lambda connection: self._find_published(connection, key), turn=key)
 
     async def list_publications(
         self, *, event_type: str | None, limit: int, offset: int
@@ -103,7 +100,7 @@ class SqliteLog:
 
         return await self._database.read(run, turn=bounds.get("app_id", table))
 
-    def _find_published(self, connection: sqlite3.Connection, key: str, others: int) -> Published | None:
+    def _find_published(self, connection: sqlite3.Connection, key: str) -> Published | None:
         row = connection.execute(
             f"SELECT {PUBLICATION_COLUMNS} FROM publication "  # noqa: S608
             "WHERE id = coalesce((SELECT publication_id FROM event WHERE id = ?), ?)",
@@ -126,16 +123,8 @@ class SqliteLog:
         apps = [
             app for app_id in considered for app in self._reader.read(look, f"{alive} AND id = ?", (app_id,))
         ]
-        rest = self._reader.read(
-            look,
-            f"{alive} AND provider = ? AND created_at <= ? ORDER BY created_at, id LIMIT ?",
-            (publication.provider, to_ms(publication.at), others + len(considered)),
-            automations=False,
-        )
-        unconsidered = [app for app in rest if app.id not in considered]
         return Published(
             publication=publication,
             deliveries={each.id: each for each in deliveries},
             apps={each.id: each for each in apps},
-            others=unconsidered[:others],
         )
