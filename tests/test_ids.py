@@ -107,3 +107,11 @@ def test_ids_go_on_above_what_an_earlier_process_gave() -> None:
     ahead = Uuid7(now_ms=lambda: 3_000)
     ahead.start_above(given)
     assert ahead().startswith("00000000-0bb8-7000")
+
+
+def test_an_id_made_of_a_seed_is_always_the_same() -> None:
+    made = uuid.UUID(Uuid7.of(0x017F22E279B0, "app 1"))
+    assert (made.version, made.variant, str(made)[:13]) == (7, uuid.RFC_4122, "017f22e2-79b0")
+    assert (
+        made == uuid.UUID(Uuid7.of(0x017F22E279B0, "app 1")) != uuid.UUID(Uuid7.of(0x017F22E279B0, "app 2"))
+    )

@@ -3,6 +3,7 @@
 The store relies on the order: a worker's `floor` is an id below which it owns nothing.
 """
 
+import hashlib
 import random
 import time
 from collections.abc import Callable
@@ -42,6 +43,14 @@ class Uuid7:
     def _next(self) -> int:
         self._last = max(self._last + 1, self._now_ms() << 12)
         return self._last
+
+    @classmethod
+    def of(cls, ms: int, seed: str) -> str:
+        """The same id for the same moment and seed: for what has no id but a number that tells too much."""
+        noise = int.from_bytes(
+            hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        )
+        return cls._text((ms << 12) | (noise & 0xFFF), (noise >> 12) & ((1 << 62) - 1))
 
     @staticmethod
     def _text(count: int, noise: int) -> str:

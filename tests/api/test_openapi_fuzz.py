@@ -170,7 +170,7 @@ def schema(mode: str, *, examples: int, coverage: bool) -> Any:
             ],
         }
     )
-    return schemathesis.openapi.from_dict(document(), config=config)
+    return schemathesis.openapi.from_dict(document(closed=True), config=config)
 
 
 _ALIKE = "[0-9]$"  # ends the names of a call's other paths

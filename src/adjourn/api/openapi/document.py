@@ -97,11 +97,11 @@ _PARTNER_KEY: list[Json] = [{"apiKey": [], "clientId": []}, {"apiKey": []}]
 
 
 @cache
-def document() -> Json:
-    """Both APIs. Whoever gets it only reads it."""
+def document(*, closed: bool = False) -> Json:
+    """Both APIs. Whoever gets it only reads it. `closed`, for tests: answers have no other field."""
     every = [*PLATFORM, *PARTNER, *OPEN]
     types = dict.fromkeys(each for call in every for each in (*call.bodies, call.answer) if each is not None)
-    schemas, named = components([*types, resources.Problem])
+    schemas, named = components([*types, resources.Problem], closed=closed)
     schema_of = dict(zip(types, schemas, strict=False))
     paths: Json = {}
     for call, security in _secured():

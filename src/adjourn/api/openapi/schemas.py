@@ -1,7 +1,8 @@
 """The document's schemas, made from the very structs that check requests and show answers.
 
-Both sides are closed: no body may have a field that is not here, and no answer has one. Where a struct says
-less than is so, because it reads leniently or its check is not in its type, `_SAYS` says the rest.
+No body may have a field that is not here; answers may get more in a later version, so a client passes over
+what it does not know. Where a struct says less than is so, because it reads leniently or its check is not in
+its type, `_SAYS` says the rest.
 """
 
 import re
@@ -92,8 +93,8 @@ _SAYS: Mapping[str, Json] = {
 _ALWAYS = {"Automation.is_active", "RetryScheduled.next_retry_at"}
 
 
-def components(types: Sequence[Any]) -> tuple[Iterable[Json], Json]:
-    """The schema of each type, and the named ones they refer to."""
+def components(types: Sequence[Any], *, closed: bool) -> tuple[Iterable[Json], Json]:
+    """The schema of each type, and the named ones they refer to. `closed`: answers have no other field."""
     made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     text = re.sub(rb"\bPage_(\w+?)_", rb"\1Page", msgspec.json.encode(made))  # as a program would name it
     schemas, named = msgspec.json.decode(text)
@@ -101,13 +102,18 @@ def components(types: Sequence[Any]) -> tuple[Iterable[Json], Json]:
         struct, _, field = key.partition(".")
         named[struct]["properties"][field].update(more)
     for name, schema in named.items():
-        schema["additionalProperties"] = False
+        if closed or not _is_answer(name):
+            schema["additionalProperties"] = False
         if name in resources.__all__:
             _require(name, schema["properties"], schema["required"])
         for node in _nodes(schema):
             if node.get("format") in _FORMATS:
                 node.update(_FORMATS[node.pop("format")])
     return schemas, {"EventTypeName": _EVENT_TYPES, **named}
+
+
+def _is_answer(name: str) -> bool:
+    return name in resources.__all__ or name == "Fault" or name.endswith("Page")
 
 
 def _require(name: str, properties: Json, required: list[str]) -> None:

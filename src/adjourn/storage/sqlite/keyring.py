@@ -9,6 +9,7 @@ import msgspec
 
 from adjourn.config import Secret
 from adjourn.errors import Conflict, Fault, NotFound
+from adjourn.ids import Uuid7
 from adjourn.models import App
 from adjourn.storage.base import (
     Credential,
@@ -231,7 +232,7 @@ def _read_credential(row: tuple[Any, ...]) -> Credential:
 
 def _read_event(row: tuple[Any, ...]) -> CredentialEvent:
     return CredentialEvent(
-        id=str(row[0]),
+        id=Uuid7.of(row[6], f"{row[1]} {row[0]}"),
         app_id=row[1],
         type=CredentialType(row[2]),
         action=CredentialAction(row[3]),
