@@ -54,7 +54,7 @@ _LONGEST_SUGGESTED = 64
 _LONGEST_ID = 255  # characters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_EMAIL = re.compile(r"[^\s@,;<>]+@[^\s@,;<>]+")
+_EMAIL = re.compile(r"[^\s@,;<>]+@[\w.-]+")
 _LONGEST_EMAIL = 254  # characters: RFC 5321, 4.5.3.1.3
 
 
