@@ -235,12 +235,17 @@ def test_http_server_of_python(run: Run, protocol: str) -> None:
         run(lambda: check(url))
 
 
+# Of servers that a machine may not have: `make soak` tries those that are there.
+
+
+@pytest.mark.soak
 @pytest.mark.parametrize("path", ["/", "/chunked"])
 def test_node(run: Run, path: str) -> None:
     with node_server() as url:
         run(lambda: check(url + path))
 
 
+@pytest.mark.soak
 def test_nginx(run: Run, tmp_path: Path) -> None:
     with nginx_server(tmp_path) as url:
 
@@ -252,6 +257,7 @@ def test_nginx(run: Run, tmp_path: Path) -> None:
         run(main)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
 def test_openssl_s_server(run: Run, authority: Authority, version: str) -> None:
     with openssl_server(authority.pem("127.0.0.1"), version) as port:
