@@ -33,12 +33,12 @@ from cryptography.x509.oid import NameOID
 from adjourn.config import Secret
 from adjourn.models import App, AppOptions, AppStatus
 from adjourn.sending.addresses import AddressRule
-from adjourn.sending.aiohttp_sender import AiohttpSender
 from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.policy import Policy
 from adjourn.sending.request import RequestBuilder
 from adjourn.sending.sender import Sender
 from adjourn.storage.base import Claimed
+from bench.aiohttp_sender import AiohttpSender
 
 _SENDERS = {"own": Http1Sender, "aiohttp": AiohttpSender}
 _AT_A_TIME = 64

@@ -9,13 +9,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import Any
 
 from adjourn.errors import Fault, JsonError
 
-__all__ = ["dumps", "loads"]
+__all__ = ["dumps", "loads", "utc"]
 
 _MAX_SAFE = 2**53 - 1  # Number.MAX_SAFE_INTEGER: beyond it two readers may read two numbers
 _MAX_SAFE_CHARS = len(str(-_MAX_SAFE))
@@ -227,3 +228,8 @@ _WRITERS = _Writers(
         type(None): lambda _: "null",
     }
 )
+
+
+def utc(moment: datetime) -> str:
+    """As JavaScript's `Date.prototype.toISOString` spells it: UTC, to the millisecond, ending in Z."""
+    return f"{moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

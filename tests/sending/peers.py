@@ -12,10 +12,10 @@ from ipaddress import ip_network
 from socket import SO_LINGER, SOL_SOCKET
 from typing import Any
 
+from bench.aiohttp_sender import AiohttpSender
 from tests.sending.harness import DEADLINE, eventually
 
 from adjourn.sending.addresses import AddressRule
-from adjourn.sending.aiohttp_sender import AiohttpSender
 from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.policy import Reply
 from adjourn.sending.sender import LookUp, Request, Sender, look_up

@@ -19,11 +19,12 @@ from adjourn.api.idempotency import Keep
 from adjourn.api.inputs import page, read_json
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answer
-from adjourn.api.shapes import listing, utc
+from adjourn.api.shapes import listing
 from adjourn.check import check
 from adjourn.errors import Fault, InputError
 from adjourn.models import Action, Automation, AutomationStatus
 from adjourn.sending.automations import get as get_automation
+from adjourn.wirejson import utc
 
 __all__ = ["Automations", "automation_shape", "changed", "from_create", "put_automation", "read_change"]
 

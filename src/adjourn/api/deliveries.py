@@ -8,10 +8,11 @@ from adjourn.api.idempotency import Keep
 from adjourn.api.inputs import choice, event_type, page
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Services, json_answer
-from adjourn.api.shapes import attempt_shape, delivery_shape, listing, utc
+from adjourn.api.shapes import attempt_shape, delivery_shape, listing
 from adjourn.models import App, DeliveryState
 from adjourn.providers import Provider
 from adjourn.storage.base import RetryAsked
+from adjourn.wirejson import utc
 
 __all__ = ["list_deliveries", "retry", "show_delivery"]
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import msgspec
 
-from adjourn.api.shapes import Json, delivery_shape, utc
+from adjourn.api.shapes import Json, delivery_shape
 from adjourn.models import App, Delivery, DeliveryState, Outcome, Publication, Verdict
 from adjourn.providers import PROVIDERS
 from adjourn.storage.base import Published
+from adjourn.wirejson import utc
 
 __all__ = ["explanation", "narrowed", "not_considered"]
 

@@ -13,11 +13,12 @@ from adjourn.api.idempotency import Keep
 from adjourn.api.inputs import changes, choice, event_type, moment, page, read_form
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer
-from adjourn.api.shapes import event_type_shape, listing, platform_app_shape, utc
+from adjourn.api.shapes import event_type_shape, listing, platform_app_shape
 from adjourn.errors import Fault, InputError, NotFound
 from adjourn.models import App, AppOptions, AppStatus, SignatureProfile
 from adjourn.providers import PROVIDERS
 from adjourn.sending.partners import Keys, NewApp
+from adjourn.wirejson import utc
 
 __all__ = ["Apps", "Deliveries", "EventTypes", "Events"]
 

@@ -10,6 +10,7 @@ from adjourn.models import App, Attempt, Connection, Delivery
 from adjourn.providers import EventType, Provider
 from adjourn.providers.schema import event_schema, json_schema
 from adjourn.sending.fanout import FanOut
+from adjourn.wirejson import utc
 
 __all__ = [
     "Json",
@@ -22,15 +23,9 @@ __all__ = [
     "given",
     "listing",
     "platform_app_shape",
-    "utc",
 ]
 
 Json = dict[str, Any]
-
-
-def utc(moment: datetime) -> str:
-    """ISO 8601 in UTC, to the millisecond, ending in Z."""
-    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
 
 
 def given(fields: Mapping[str, object]) -> Json:

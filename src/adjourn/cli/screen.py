@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from adjourn.cli.failure import Failure
+from adjourn.wirejson import utc
 
 __all__ = ["Column", "Screen", "moment"]
 
@@ -144,7 +145,7 @@ def _shown(value: object) -> str:
         case None | UnsetType():
             return ""
         case datetime():
-            return f"{value.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"
+            return utc(value)
         case bool():
             return "yes" if value else "no"
         case list():

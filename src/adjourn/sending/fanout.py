@@ -77,7 +77,7 @@ def fan_out(
     automation this is for; nobody else gets it.
     """
     publication_id = new_id()
-    timestamp = submission.timestamp or f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    timestamp = submission.timestamp or wirejson.utc(at)
     verdicts: list[Verdict] = []
     envelopes: list[Envelope] = []
     versions: dict[str, int] = {}

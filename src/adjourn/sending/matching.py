@@ -14,11 +14,12 @@ and only those whose first and last word a title has are looked for in it.
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from adjourn.models import Automation, AutomationStatus
+from adjourn.wirejson import utc
 
 __all__ = ["assignments", "score"]
 
@@ -88,7 +89,7 @@ def assignments(
             "automation_name": each.name,
             "confidence_score": confidence,
             "status": "pending",
-            "created_at": _utc(at),
+            "created_at": utc(at),
             "workspace_id": data["workspace_id"],
         }
         for confidence, each in scored[:_MOST]
@@ -142,7 +143,3 @@ class _Parted(dict[int, str]):
 
 
 _PARTED = _Parted()
-
-
-def _utc(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

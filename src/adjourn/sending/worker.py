@@ -249,9 +249,9 @@ class Worker:
     # one delivery
 
     async def _deliver(self, claimed: Claimed) -> None:
-        app = self._apps.find(claimed.app_id)
+        app = self._may_start(claimed)
         try:
-            if self._draining or app is None or not self._takes(app, claimed.target) or not self._is_fresh():
+            if app is None:
                 self._returns.add(claimed)
             else:
                 self.outcomes.add(await self._attempt(claimed, app))
@@ -264,6 +264,12 @@ class Worker:
             self._returns.add(claimed)
         finally:
             self._release(claimed.lane_id)
+
+    def _may_start(self, claimed: Claimed) -> App | None:
+        """The app as it is by now, if an attempt may start."""
+        app = self._apps.find(claimed.app_id)
+        may = self._takes(app, claimed.target) and self._is_fresh() and not self._draining
+        return app if may else None
 
     async def _attempt(self, claimed: Claimed, app: App) -> Result:
         url = app.url_for(claimed.target)
@@ -294,11 +300,10 @@ class Worker:
 
     def _may_repeat(self, claimed: Claimed, url: str) -> App | None:
         """The app as it is by now, if an older secret counts and an attempt may start at that URL still."""
-        app = self._apps.find(claimed.app_id)
-        if app is None or self._draining or not self._is_fresh() or not app.takes_attempts(claimed.target):
+        app = self._may_start(claimed)
+        if app is None or app.url_for(claimed.target) != url:
             return None
-        has_old = bool(app.secrets_in_grace(datetime.now(UTC)))
-        return app if has_old and app.url_for(claimed.target) == url else None
+        return app if app.secrets_in_grace(datetime.now(UTC)) else None
 
     async def _time_of(self, moment: float) -> datetime:
         """What the store's clock said at a moment of ours. Waits while the store cannot tell."""

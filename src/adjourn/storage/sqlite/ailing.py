@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 
 from adjourn.models import DeliveryState, Disabled, DisabledBy, NoticeKind
 from adjourn.storage.base import Result
+from adjourn.storage.sqlite.apps import APP_CHANGED
 from adjourn.storage.sqlite.notices import insert_notice
 from adjourn.storage.sqlite.rows import text, time, to_ms
 
@@ -26,7 +27,6 @@ _AUTOMATION_GONE = """
     UPDATE automation SET status = 'inactive', updated_at = ?
     WHERE id = ? AND webhook_url = ? AND status = 'active'
 """
-_APP_CHANGED = "UPDATE app SET version = version + 1, updated_at = ? WHERE id = ?"
 
 
 def record_health(
@@ -72,7 +72,7 @@ def _switch_off(
     if automation is not None and automation[1] is not None:
         if not connection.execute(_AUTOMATION_GONE, (now, target, url)).rowcount:
             return False
-        connection.execute(_APP_CHANGED, (now, app_id))
+        connection.execute(APP_CHANGED, (now, app_id))
         facts = {"url": str(url), "name": str(automation[0])}
         insert_notice(connection, app_id, NoticeKind.AUTOMATION_GONE, facts, now)
         return True

@@ -22,7 +22,15 @@ from adjourn.models import (
 from adjourn.storage.sqlite.rows import text, time, to_ms
 from adjourn.vault import Vault
 
-__all__ = ["CLEAR_AUTOMATION", "AppReader", "Look", "app_values", "fetcher", "save_automations"]
+__all__ = [
+    "APP_CHANGED",
+    "CLEAR_AUTOMATION",
+    "AppReader",
+    "Look",
+    "app_values",
+    "fetcher",
+    "save_automations",
+]
 
 Row = tuple[Any, ...]
 Look = Callable[[str, tuple[object, ...]], list[Row]]
@@ -48,6 +56,8 @@ _PUT_AUTOMATION = f"""
          excluded.status, excluded.updated_at, excluded.webhook_url)
     WHERE automation.app_id = excluded.app_id
 """  # noqa: S608
+# What belongs to an app has changed: no statement may act on what was known of it before.
+APP_CHANGED = "UPDATE app SET version = version + 1, updated_at = ? WHERE id = ?"
 # Its id stays: what is published for it later must reach nobody.
 CLEAR_AUTOMATION = """
     UPDATE automation SET status = 'deleted', name = '', description = NULL, actions = '[]', keywords = '[]',

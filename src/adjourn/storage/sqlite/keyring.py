@@ -20,6 +20,7 @@ from adjourn.storage.base import (
     Rotation,
     Who,
 )
+from adjourn.storage.sqlite.apps import APP_CHANGED
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.publishing import insert_answer
 from adjourn.storage.sqlite.rows import maybe, text, time, to_ms
@@ -56,7 +57,6 @@ _END_GRACE = "UPDATE credential SET until = NULL, rollback_hash = NULL WHERE id 
 _INSERT = """
     INSERT INTO credential (app_id, type, hash, sealed, created_at, rotated_at) VALUES (?, ?, ?, ?, ?, ?)
 """
-_APP_CHANGED = "UPDATE app SET version = version + 1, updated_at = ? WHERE id = ?"
 _ENDED = "DELETE FROM credential WHERE until <= ? RETURNING app_id, type, until"
 _REMEMBER = """
     INSERT INTO credential_event (app_id, type, action, who, reason, at) VALUES (?, ?, ?, ?, ?, ?)
@@ -199,7 +199,7 @@ class _Line(NamedTuple):
 def _changed(connection: sqlite3.Connection, line: _Line, answer: KeptAnswer | None) -> None:
     """What follows a change of the current credential, in its commit."""
     if line.type is CredentialType.WEBHOOK_SECRET:
-        connection.execute(_APP_CHANGED, (line.at, line.app_id))
+        connection.execute(APP_CHANGED, (line.at, line.app_id))
     _remember(connection, line)
     if answer is not None:
         insert_answer(connection, answer)
