@@ -21,6 +21,7 @@ from adjourn.storage.base.keyring import (
     Who,
 )
 from adjourn.storage.base.log import Log, Published, Waiting
+from adjourn.storage.base.news import News
 from adjourn.storage.base.queue import (
     Claim,
     Claimed,
@@ -51,6 +52,7 @@ __all__ = [
     "Keyring",
     "Log",
     "NewDelivery",
+    "News",
     "Published",
     "Queue",
     "Recorded",
@@ -82,5 +84,7 @@ class Store(Protocol):
     def replays(self) -> Replays: ...
     @property
     def log(self) -> Log: ...
+    @property
+    def news(self) -> News: ...
 
     async def close(self) -> None: ...

@@ -74,10 +74,16 @@ class Claimed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """What a claim brought, and when the next lane wakes (None: none waits for a time)."""
+    """What a claim brought, and when the next lane wakes (None: none waits for a time).
+
+    `app_versions`: of the apps that the deliveries are of; who remembers an older one reads it anew before
+    sending. `workers`: how many are alive, this one included; limits that no store counts are shared by them.
+    """
 
     deliveries: Sequence[Claimed]
     next_wake: datetime | None
+    app_versions: Mapping[str, int]
+    workers: int = 1
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,6 @@
 """The embedded store: one SQLite file, one server."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,16 @@ def _ignore(step: str) -> None:
     pass
 
 
+class _NoNews:
+    """No other process has the file open: whoever changes an app puts it into the memory of this one."""
+
+    async def follow(self, take: Callable[[Collection[str]], Awaitable[None]]) -> None:
+        pass
+
+    def is_current(self) -> bool:
+        return True
+
+
 class SqliteStore:
     """`storage.base.Store` on one file. Open it with `open`; then no other process can."""
 
@@ -37,6 +47,7 @@ class SqliteStore:
         self.infirmary = SqliteInfirmary(database, clock=clock)
         self.replays = SqliteReplays(database, clock=clock)
         self.log = SqliteLog(database, vault)
+        self.news = _NoNews()
 
     @classmethod
     async def open(

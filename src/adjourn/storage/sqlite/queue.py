@@ -46,7 +46,7 @@ _LANES = """
                ELSE EXISTS (SELECT 1 FROM automation
                             WHERE automation.id = lane.target AND automation.status = 'active'
                               AND coalesce(automation.webhook_url, app.webhook_url) IS NOT NULL)
-           END
+           END, app.version
     FROM lane LEFT JOIN app ON app.id = lane.app_id
     WHERE lane.wake_at <= ?
     ORDER BY lane.wake_at
@@ -96,10 +96,13 @@ class SqliteQueue:
     ) -> Claim:
         now = to_ms(self._clock())
         paced: Counter[str] = Counter()
+        versions: dict[str, int] = {}
 
         def run(connection: sqlite3.Connection) -> list[Claimed]:
             taken: list[Claimed] = []
-            for lane_id, app_id, discard_seq, drain_seq, on in connection.execute(_LANES, (now,)).fetchall():
+            for lane_id, app_id, discard_seq, drain_seq, on, version in connection.execute(
+                _LANES, (now,)
+            ).fetchall():
                 most = min(room(lane_id, app_id), limit - len(taken))
                 drains = pace is not None and _drains(connection, lane_id, discard_seq, drain_seq, now)
                 if pace is not None and drains:
@@ -108,6 +111,7 @@ class SqliteQueue:
                     found = _take(connection, worker, (lane_id, now, discard_seq, most), paced=drains)
                     paced[app_id] += len(found) if drains else 0
                     taken += found
+                    versions[app_id] = version
                 if most > 0 or not on:
                     _sleep(connection, lane_id, discard_seq if on else NEVER)
                 if len(taken) >= limit:
@@ -120,7 +124,7 @@ class SqliteQueue:
         if self._database.look(f"{_LANES} LIMIT 1", (now,)):
             taken = await self._database.write("claim", run)
         ((next_wake,),) = self._database.look("SELECT min(wake_at) FROM lane WHERE wake_at > ?", (now,))
-        return Claim(taken, None if next_wake is None else time(next_wake))
+        return Claim(taken, None if next_wake is None else time(next_wake), versions)
 
     async def record(self, worker: str, results: Sequence[Result]) -> Recorded:
         now = to_ms(self._clock())

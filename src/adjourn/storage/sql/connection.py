@@ -1,0 +1,47 @@
+"""What the shared SQL needs of a database: transactions, and statements in them."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol, TypeVar
+
+__all__ = ["Connection", "Database", "Row", "Rows"]
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+class Rows(Protocol):
+    """What a statement gave. `rowcount`: rows that it inserted, updated or deleted."""
+
+    @property
+    def rowcount(self) -> int: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+class Connection(Protocol):
+    """A transaction's statements. A value stands for each `?`; a statement both databases take as it is.
+
+    So: TRUE and FALSE, `CAST(? AS TEXT) IS NULL`, ON CONFLICT, RETURNING, row values; no functions that only
+    one of them has, no `?` within a string.
+    """
+
+    def execute(self, sql: str, values: Sequence[Any] = (), /) -> Rows: ...
+    def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object: ...
+
+
+class Database(Protocol):
+    """Runs functions in transactions. Each raises StorageError when the database could not do it."""
+
+    async def write(self, name: str, run: Callable[[Connection], T], *, app_id: str | None = None) -> T:
+        """Run statements in one transaction; return once it is on disk. It is undone when `run` raises.
+
+        `app_id`: it changes that app. Nobody else changes it meanwhile, and when this returns no node acts on
+        what it was before.
+        """
+
+    async def look(self, run: Callable[[Connection], T]) -> T:
+        """Look-ups by index: reads whose cost has a bound, on the quickest way there is."""
+
+    async def read(self, run: Callable[[Connection], T], *, turn: str | None = None) -> T:
+        """Reads of any length, on one snapshot. Of those with the same `turn` one runs at a time."""
