@@ -1,6 +1,5 @@
 """How many notices an app's contact may get: whoever can make them chose the address, too."""
 
-import sqlite3
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,8 +8,9 @@ from typing import Any
 import pytest
 
 from adjourn.models import NoticeKind
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.notices import insert_notice
 from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.notices import insert_notice
 
 pytestmark = pytest.mark.anyio
 
@@ -29,16 +29,16 @@ async def kept(folder: Path, lines: list[Line]) -> list[int]:
         found = []
         for number, (app_id, kind, facts, after) in enumerate(lines):
             at = int((NOON + after).timestamp() * 1000)
-            before = database.look("SELECT count(*) FROM notice")
+            before = database.glance("SELECT count(*) FROM notice")
             await database.write("notice", _insert(app_id, kind, facts, at))
-            if database.look("SELECT count(*) FROM notice") != before:
+            if database.glance("SELECT count(*) FROM notice") != before:
                 found.append(number)
         return found
     finally:
         await database.close()
 
 
-def _insert(*line: Any) -> Callable[[sqlite3.Connection], None]:
+def _insert(*line: Any) -> Callable[[Connection], None]:
     return lambda writer: insert_notice(writer, *line)
 
 

@@ -11,9 +11,9 @@ from tests.storage.harness import KEY, MINUTE, Clock, World, kept
 from adjourn.config import Secret
 from adjourn.errors import ConfigError
 from adjourn.storage.base import CredentialType, KeptAnswer, Rotation, Who
+from adjourn.storage.sql.resealing import reseal
 from adjourn.storage.sqlite import SqliteStore
 from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.resealing import reseal
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

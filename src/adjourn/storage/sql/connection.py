@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Connection", "Database", "Row", "Rows"]
+__all__ = ["Connection", "Database", "Row", "Rows", "any_of", "look_up"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -45,3 +45,17 @@ class Database(Protocol):
 
     async def read(self, run: Callable[[Connection], T], *, turn: str | None = None) -> T:
         """Reads of any length, on one snapshot. Of those with the same `turn` one runs at a time."""
+
+
+async def look_up(database: Database, sql: str, *values: object) -> list[Row]:
+    """The rows of one look-up by index."""
+    return await database.look(lambda connection: connection.execute(sql, values).fetchall())
+
+
+def any_of(values: Sequence[T]) -> tuple[str, Sequence[T]]:
+    """What follows `IN`, and its values: at least one is given.
+
+    The last is repeated until they are a power of two, so that few texts of statements come of it.
+    """
+    count = 1 << (len(values) - 1).bit_length()
+    return f"({', '.join('?' * count)})", [*values, *[values[-1]] * (count - len(values))]

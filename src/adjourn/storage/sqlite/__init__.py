@@ -5,14 +5,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adjourn.errors import ConfigError
+from adjourn.storage.sql.directory import SqlDirectory
+from adjourn.storage.sql.infirmary import SqlInfirmary
+from adjourn.storage.sql.keyring import SqlKeyring
+from adjourn.storage.sql.log import SqlLog
+from adjourn.storage.sql.replays import SqlReplays
+from adjourn.storage.sql.resealing import reseal
 from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.directory import SqliteDirectory
-from adjourn.storage.sqlite.infirmary import SqliteInfirmary
-from adjourn.storage.sqlite.keyring import SqliteKeyring
-from adjourn.storage.sqlite.log import SqliteLog
 from adjourn.storage.sqlite.queue import SqliteQueue
-from adjourn.storage.sqlite.replays import SqliteReplays
-from adjourn.storage.sqlite.resealing import reseal
 from adjourn.vault import Vault
 
 __all__ = ["SqliteStore"]
@@ -42,11 +42,11 @@ class SqliteStore:
     def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
         self._database = database
         self.queue = SqliteQueue(database, clock=clock)
-        self.directory = SqliteDirectory(database, vault, clock=clock)
-        self.keyring = SqliteKeyring(database, vault, clock=clock, load_apps=self.directory.load_apps)
-        self.infirmary = SqliteInfirmary(database, clock=clock)
-        self.replays = SqliteReplays(database, clock=clock)
-        self.log = SqliteLog(database, vault)
+        self.directory = SqlDirectory(database, vault, clock=clock)
+        self.keyring = SqlKeyring(database, vault, clock=clock, load_apps=self.directory.load_apps)
+        self.infirmary = SqlInfirmary(database, clock=clock)
+        self.replays = SqlReplays(database, clock=clock)
+        self.log = SqlLog(database, vault)
         self.news = _NoNews()
 
     @classmethod

@@ -77,11 +77,14 @@ class Database:
         self._turns_of_readers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
-    async def write(self, name: str, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self, name: str, run: Callable[[sqlite3.Connection], T], *, app_id: str | None = None
+    ) -> T:
         """Run statements in the next turn; return once they are on disk.
 
         `run` is undone alone when it raises; a sqlite3.Error comes as StorageError. A caller that is
-        cancelled while it waits does not take back what it asked for.
+        cancelled while it waits does not take back what it asked for. `app_id` means nothing here: one
+        writes at a time, and nobody else has the file.
         """
         self._check_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -91,8 +94,15 @@ class Database:
             self._turns = asyncio.create_task(self._take_turns())
         return await asyncio.shield(done)
 
-    def look(self, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
-        """A look-up by index, on the loop: only where the cost has a bound."""
+    async def look(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Run look-ups by index, on the loop: only those whose cost has a bound."""
+        try:
+            return run(self._quick)
+        except sqlite3.Error as exc:
+            raise StorageError(f"read failed: {exc}") from exc
+
+    def glance(self, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
+        """One look-up, as `look` does it, for the queue's own hot ones."""
         try:
             return self._quick.execute(sql, values).fetchall()
         except sqlite3.Error as exc:

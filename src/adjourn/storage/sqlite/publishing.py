@@ -4,11 +4,12 @@ import sqlite3
 from collections.abc import Sequence
 
 from adjourn.errors import NotFound
-from adjourn.storage.base import AnswerExists, Entry, KeptAnswer, NewDelivery, StaleApps
-from adjourn.storage.sqlite.rows import text, to_ms
-from adjourn.storage.sqlite.waiting import enter, wait
+from adjourn.storage.base import Entry, NewDelivery, StaleApps
+from adjourn.storage.sql.answers import insert_answer
+from adjourn.storage.sql.rows import text, to_ms
+from adjourn.storage.sql.waiting import enter, wait
 
-__all__ = ["insert_answer", "publish"]
+__all__ = ["publish"]
 
 
 def publish(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
@@ -36,24 +37,6 @@ def _check_versions(connection: sqlite3.Connection, entries: Sequence[Entry]) ->
             stale.append(app_id)
     if stale:
         raise StaleApps(sorted(set(stale)))
-
-
-def insert_answer(connection: sqlite3.Connection, answer: KeptAnswer) -> None:
-    """Keep the first answer with the work it tells of. Raises AnswerExists."""
-    cursor = connection.execute(
-        "INSERT INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        (
-            answer.scope,
-            answer.key,
-            answer.body_hash,
-            answer.status,
-            answer.body,
-            answer.sealed,
-            to_ms(answer.at),
-        ),
-    )
-    if cursor.rowcount == 0:
-        raise AnswerExists(answer.key)
 
 
 def _enter_owners(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:

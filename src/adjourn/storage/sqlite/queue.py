@@ -15,13 +15,14 @@ from adjourn.storage.base import (
     Result,
     RetryAsked,
 )
+from adjourn.storage.sql.answers import insert_answer
+from adjourn.storage.sql.discarding import any_to_discard, discard
+from adjourn.storage.sql.retrying import ask_retry
+from adjourn.storage.sql.rows import NEVER, time, to_ms
+from adjourn.storage.sql.waiting import enter, wait, wake
 from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.discarding import any_to_discard, discard
-from adjourn.storage.sqlite.publishing import insert_answer, publish
+from adjourn.storage.sqlite.publishing import publish
 from adjourn.storage.sqlite.recording import record
-from adjourn.storage.sqlite.retrying import ask_retry
-from adjourn.storage.sqlite.rows import NEVER, time, to_ms
-from adjourn.storage.sqlite.waiting import enter, wait, wake
 
 __all__ = ["SqliteQueue"]
 
@@ -121,9 +122,9 @@ class SqliteQueue:
             return taken
 
         taken = []
-        if self._database.look(f"{_LANES} LIMIT 1", (now,)):
+        if self._database.glance(f"{_LANES} LIMIT 1", (now,)):
             taken = await self._database.write("claim", run)
-        ((next_wake,),) = self._database.look("SELECT min(wake_at) FROM lane WHERE wake_at > ?", (now,))
+        ((next_wake,),) = self._database.glance("SELECT min(wake_at) FROM lane WHERE wake_at > ?", (now,))
         return Claim(taken, None if next_wake is None else time(next_wake), versions)
 
     async def record(self, worker: str, results: Sequence[Result]) -> Recorded:
@@ -176,10 +177,10 @@ class SqliteQueue:
             dead_workers = connection.execute(dead, (now,)).fetchall()
             return sum(_reap(connection, worker, floor, now) for worker, floor in dead_workers)
 
-        return await self._database.write("reap", run) if self._database.look(dead, (now,)) else 0
+        return await self._database.write("reap", run) if self._database.glance(dead, (now,)) else 0
 
     async def discard(self, *, limit: int) -> int:
-        if not any_to_discard(self._database.look):
+        if not await self._database.look(any_to_discard):
             return 0
         now = to_ms(self._clock())
         return await self._database.write("discard", lambda connection: discard(connection, limit, now))
@@ -190,7 +191,7 @@ class SqliteQueue:
         def run(connection: sqlite3.Connection) -> None:
             connection.execute(_FORGET, (before, _SWEPT_AT_ONCE))
 
-        while self._database.look("SELECT 1 FROM idempotency WHERE at < ? LIMIT 1", (before,)):
+        while self._database.glance("SELECT 1 FROM idempotency WHERE at < ? LIMIT 1", (before,)):
             await self._database.write("sweep", run)
 
     async def take_over(self) -> None:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Recorded, Result
-from adjourn.storage.sqlite.ailing import record_health, switch_off
-from adjourn.storage.sqlite.rows import NEVER, text, to_ms
-from adjourn.storage.sqlite.waiting import finish, wait
+from adjourn.storage.sql.ailing import record_health, switch_off
+from adjourn.storage.sql.rows import NEVER, text, to_ms
+from adjourn.storage.sql.waiting import finish, wait
 
 __all__ = ["record"]
 

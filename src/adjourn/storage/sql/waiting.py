@@ -1,13 +1,12 @@
 """Jobs, lanes and workers: what waits, where, until when, for whom. Statements of the queue's moves."""
 
-import sqlite3
-
-from adjourn.storage.sqlite.rows import NEVER
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.rows import NEVER
 
 __all__ = ["enter", "finish", "wait", "wake"]
 
 
-def enter(connection: sqlite3.Connection, worker: str, now: int, *, floor: str) -> None:
+def enter(connection: Connection, worker: str, now: int, *, floor: str) -> None:
     """See that `reap` will find what a worker takes, though its lease may have been reaped unnoticed.
 
     One that is not enlisted is entered with a lease that is over, until it renews it or is reaped again.
@@ -20,7 +19,7 @@ def enter(connection: sqlite3.Connection, worker: str, now: int, *, floor: str) 
 
 
 def wait(
-    connection: sqlite3.Connection,
+    connection: Connection,
     delivery_id: str,
     app_id: str,
     lane_id: int,
@@ -40,7 +39,7 @@ def wait(
     wake(connection, lane_id, due)
 
 
-def wake(connection: sqlite3.Connection, lane_id: int, due: int) -> None:
+def wake(connection: Connection, lane_id: int, due: int) -> None:
     """See that the lane wakes at `due` at the latest."""
     if due != NEVER:
         connection.execute(
@@ -49,7 +48,7 @@ def wake(connection: sqlite3.Connection, lane_id: int, due: int) -> None:
         )
 
 
-def finish(connection: sqlite3.Connection, delivery_id: str, now: int) -> None:
+def finish(connection: Connection, delivery_id: str, now: int) -> None:
     """Drop a delivery's job: it is final. The next of its order key, if that waits for it, is due."""
     row = connection.execute(
         "DELETE FROM job WHERE delivery_id = ? RETURNING app_id, order_key", (delivery_id,)
@@ -65,7 +64,7 @@ def finish(connection: sqlite3.Connection, delivery_id: str, now: int) -> None:
         wake(connection, follower[0], now)
 
 
-def _has_job(connection: sqlite3.Connection, app_id: str, order_key: str) -> bool:
+def _has_job(connection: Connection, app_id: str, order_key: str) -> bool:
     row = connection.execute(
         "SELECT 1 FROM job WHERE app_id = ? AND order_key = ? LIMIT 1", (app_id, order_key)
     ).fetchone()

@@ -1,6 +1,5 @@
 """Replays on SQLite: what matches is looked for beside the loop, a small write schedules what was found."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -8,12 +7,12 @@ from typing import Any
 from adjourn.errors import Conflict, NotFound
 from adjourn.models import DeliveryState, Replay, ReplayStatus
 from adjourn.storage.base import KeptAnswer
-from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.publishing import insert_answer
-from adjourn.storage.sqlite.retrying import ask_retry
-from adjourn.storage.sqlite.rows import NEVER, maybe, maybe_ms, time, to_ms
+from adjourn.storage.sql.answers import insert_answer
+from adjourn.storage.sql.connection import Connection, Database, look_up
+from adjourn.storage.sql.retrying import ask_retry
+from adjourn.storage.sql.rows import NEVER, maybe, maybe_ms, time, to_ms
 
-__all__ = ["SqliteReplays"]
+__all__ = ["SqlReplays"]
 
 _COLUMNS = (
     "id, app_id, status, state, event_type, since, until, up_to, total, scheduled, skipped, created_at, "
@@ -62,7 +61,7 @@ _CANCEL = """
 """
 
 
-class SqliteReplays:
+class SqlReplays:
     """`storage.base.Replays` on one file."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
@@ -73,14 +72,14 @@ class SqliteReplays:
         where, values = _matching(replay)
         sql = f"SELECT count(*) FROM delivery WHERE {where}"  # noqa: S608
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: Connection) -> int:
             (count,) = connection.execute(sql, values).fetchone()
             return int(count)
 
         return await self._database.read(run, turn=replay.app_id)
 
     async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
-        def run(connection: sqlite3.Connection) -> None:
+        def run(connection: Connection) -> None:
             (running,) = connection.execute(_COUNT_RUNNING, (replay.app_id,)).fetchone()
             if running >= _MOST_RUNNING:
                 raise Conflict(
@@ -93,12 +92,12 @@ class SqliteReplays:
         await self._database.write("add_replay", run)
 
     async def get(self, app_id: str, replay_id: str) -> Replay:
-        for row in self._database.look(_GET, (app_id, replay_id)):
+        for row in await look_up(self._database, _GET, app_id, replay_id):
             return _read_replay(row)
         raise NotFound("replay", replay_id)
 
     async def list_replays(self, app_id: str, *, limit: int, offset: int) -> tuple[list[Replay], int]:
-        def run(connection: sqlite3.Connection) -> tuple[list[Replay], int]:
+        def run(connection: Connection) -> tuple[list[Replay], int]:
             (total,) = connection.execute(
                 "SELECT count(*) FROM replay WHERE app_id = ?", (app_id,)
             ).fetchone()
@@ -108,11 +107,11 @@ class SqliteReplays:
         return await self._database.read(run, turn=app_id)
 
     async def list_running(self) -> Sequence[Replay]:
-        return [_read_replay(row) for row in self._database.look(_RUNNING)]
+        return [_read_replay(row) for row in await look_up(self._database, _RUNNING)]
 
     async def step(self, replay: Replay, *, limit: int, waiting: int, quiet: timedelta) -> int:
         now = self._clock()
-        ((by_hand,),) = self._database.look(_BY_HAND, (replay.app_id, waiting))
+        ((by_hand,),) = await look_up(self._database, _BY_HAND, replay.app_id, waiting)
         if by_hand >= waiting:
             return 0
         found = await self._database.read(lambda connection: _find(connection, replay, limit))
@@ -120,7 +119,7 @@ class SqliteReplays:
             return 0
         cursor, ids = found
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: Connection) -> int:
             if connection.execute(_CURSOR, (replay.id,)).fetchone() != (cursor,):
                 return 0  # cancelled meanwhile, or somebody else made this step
             moments = {"now": to_ms(now), "quiet_since": to_ms(now - quiet)}
@@ -157,7 +156,7 @@ def _matching(replay: Replay) -> tuple[str, tuple[object, ...]]:
     return " AND ".join(given), tuple(given.values())
 
 
-def _find(connection: sqlite3.Connection, replay: Replay, limit: int) -> tuple[str, list[str]] | None:
+def _find(connection: Connection, replay: Replay, limit: int) -> tuple[str, list[str]] | None:
     """Where it stands, and the next deliveries; None when it is not running. It may read a long history."""
     row = connection.execute(_CURSOR, (replay.id,)).fetchone()
     if row is None:
@@ -168,7 +167,7 @@ def _find(connection: sqlite3.Connection, replay: Replay, limit: int) -> tuple[s
 
 
 def _schedule(
-    connection: sqlite3.Connection, replay: Replay, delivery_id: str, *, now: int, quiet_since: int
+    connection: Connection, replay: Replay, delivery_id: str, *, now: int, quiet_since: int
 ) -> bool:
     """Whether it got an extra attempt: it must match still, may go, and is not tried just now.
 

@@ -1,6 +1,5 @@
 """The directory on SQLite: apps, connections, settings, kept answers."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -11,17 +10,18 @@ import msgspec
 from adjourn.errors import Conflict, Fault, NotFound
 from adjourn.models import App, AppStatus, Connection, ConnectionStatus, Disabled, DisabledBy, NoticeKind
 from adjourn.storage.base import AnswerExists, Backlog, KeptAnswer, KeyHashes, StaleApps
-from adjourn.storage.sqlite.apps import (
+from adjourn.storage.sql.answers import insert_answer
+from adjourn.storage.sql.apps import (
     CLEAR_AUTOMATION,
     AppReader,
     app_values,
     fetcher,
     save_automations,
 )
-from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.notices import insert_notice
-from adjourn.storage.sqlite.publishing import insert_answer
-from adjourn.storage.sqlite.rows import (
+from adjourn.storage.sql.connection import Connection as Transaction
+from adjourn.storage.sql.connection import Database, Row, any_of, look_up
+from adjourn.storage.sql.notices import insert_notice
+from adjourn.storage.sql.rows import (
     CONNECTION_COLUMNS,
     NEVER,
     read_connection,
@@ -31,7 +31,7 @@ from adjourn.storage.sqlite.rows import (
 )
 from adjourn.vault import Vault
 
-__all__ = ["SqliteDirectory"]
+__all__ = ["SqlDirectory"]
 
 _IS_THERE = "SELECT 1 FROM app WHERE id = ? AND status <> 'deleted'"
 # A deleted app may be added again under its id; what it discarded stays discarded.
@@ -92,8 +92,10 @@ _PUT_CONNECTION = f"""
          excluded.updated_at)
 """  # noqa: S608
 
+_USERS_AT_ONCE = 512
 
-class SqliteDirectory:
+
+class SqlDirectory:
     """`storage.base.Directory` on one file. Webhook secrets are sealed by `vault`."""
 
     def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
@@ -108,7 +110,7 @@ class SqliteDirectory:
         sealed = self._vault.seal(app.webhook_secret.reveal().encode("utf-8", "surrogatepass"))
         now = to_ms(self._clock())
 
-        def run(connection: sqlite3.Connection) -> None:
+        def run(connection: Transaction) -> None:
             if connection.execute(_IS_THERE, (app.id,)).fetchone():
                 raise _taken("$.id")
             for name, value in (("client_id", app.client_id), ("api_key", credentials.api_key_hash)):
@@ -135,7 +137,7 @@ class SqliteDirectory:
     ) -> App:
         now = to_ms(self._clock())
 
-        def run(connection: sqlite3.Connection) -> App:
+        def run(connection: Transaction) -> App:
             before = connection.execute(_BEFORE, (app.id, app.version)).fetchone()
             if before is None:
                 raise StaleApps([app.id])
@@ -155,7 +157,7 @@ class SqliteDirectory:
     async def delete_app(self, app_id: str) -> None:
         now = to_ms(self._clock())
 
-        def run(connection: sqlite3.Connection) -> None:
+        def run(connection: Transaction) -> None:
             connection.execute(_COVER_HELD, (app_id,))
             if not connection.execute(_DELETE_APP, (now, app_id)).rowcount:
                 raise NotFound("app", app_id)
@@ -171,14 +173,19 @@ class SqliteDirectory:
         raise NotFound("app", app_id)
 
     async def load_apps(self, app_ids: Sequence[str]) -> list[App]:
-        where, look = "id = ? AND status <> 'deleted'", self._database.look
-        return [app for app_id in app_ids for app in self._reader.read(look, where, (app_id,))]
+        where = "id = ? AND status <> 'deleted'"
+
+        def run(connection: Transaction) -> list[App]:
+            look = fetcher(connection)
+            return [app for app_id in app_ids for app in self._reader.read(look, where, (app_id,))]
+
+        return await self._database.look(run)
 
     async def list_apps(self, *, status: AppStatus | None, limit: int, offset: int) -> tuple[list[App], int]:
         where = "status <> 'deleted'" if status is None else "status = ?"
         values = () if status is None else (status,)
 
-        def run(connection: sqlite3.Connection) -> tuple[list[App], int]:
+        def run(connection: Transaction) -> tuple[list[App], int]:
             (total,) = connection.execute(f"SELECT count(*) FROM app WHERE {where}", values).fetchone()  # noqa: S608
             page = f"{where} ORDER BY created_at, id LIMIT ? OFFSET ?"
             apps = self._reader.read(fetcher(connection), page, (*values, limit, offset), automations=False)
@@ -187,7 +194,7 @@ class SqliteDirectory:
         return await self._database.read(run, turn="apps")
 
     async def find_owner(self, automation_id: str) -> str | None:
-        rows = self._database.look("SELECT app_id FROM automation WHERE id = ?", (automation_id,))
+        rows = await look_up(self._database, "SELECT app_id FROM automation WHERE id = ?", automation_id)
         return rows[0][0] if rows else None
 
     # connections
@@ -195,22 +202,26 @@ class SqliteDirectory:
     async def put_connections(
         self, connections: Sequence[Connection], *, new_id: Callable[[], str]
     ) -> list[bool]:
-        def run(connection: sqlite3.Connection) -> list[bool]:
+        def run(connection: Transaction) -> list[bool]:
             return [_put_connection(connection, each, new_id) for each in connections]
 
         return await self._database.write("put_connections", run)
 
     async def find_connection(self, app_id: str, user_id: str) -> Connection | None:
-        rows = self._database.look(
+        rows = await look_up(
+            self._database,
             f"SELECT {CONNECTION_COLUMNS} FROM connection WHERE user_id = ? AND app_id = ?",  # noqa: S608
-            (user_id, app_id),
+            user_id,
+            app_id,
         )
         return read_connection(rows[0]) if rows else None
 
     async def get_connection(self, app_id: str, connection_id: str) -> Connection:
-        rows = self._database.look(
+        rows = await look_up(
+            self._database,
             f"SELECT {CONNECTION_COLUMNS} FROM connection WHERE app_id = ? AND id = ?",  # noqa: S608
-            (app_id, connection_id),
+            app_id,
+            connection_id,
         )
         for row in rows:
             return read_connection(row)
@@ -234,13 +245,19 @@ class SqliteDirectory:
         return [read_connection(row) for row in rows], total
 
     async def connections_of(self, user_ids: Sequence[str]) -> list[Connection]:
-        sql = f"SELECT {CONNECTION_COLUMNS} FROM connection WHERE user_id = ?"  # noqa: S608
-        return [read_connection(row) for user_id in user_ids for row in self._database.look(sql, (user_id,))]
+        found: list[Row] = []
+        for start in range(0, len(user_ids), _USERS_AT_ONCE):
+            marks, values = any_of(user_ids[start : start + _USERS_AT_ONCE])
+            sql = f"SELECT {CONNECTION_COLUMNS} FROM connection WHERE user_id IN {marks}"  # noqa: S608
+            found += await look_up(self._database, sql, *values)
+        return [read_connection(row) for row in found]
 
     # answers and settings
 
     async def find_answer(self, scope: str, key: str) -> KeptAnswer | None:
-        rows = self._database.look("SELECT * FROM idempotency WHERE scope = ? AND key = ?", (scope, key))
+        rows = await look_up(
+            self._database, "SELECT * FROM idempotency WHERE scope = ? AND key = ?", scope, key
+        )
         for row in rows:
             return KeptAnswer(
                 scope=row[0],
@@ -258,11 +275,11 @@ class SqliteDirectory:
             await self._database.write("keep_answer", lambda connection: insert_answer(connection, answer))
 
     async def find_setting(self, name: str) -> bytes | None:
-        rows = self._database.look("SELECT value FROM setting WHERE name = ?", (name,))
+        rows = await look_up(self._database, "SELECT value FROM setting WHERE name = ?", name)
         return bytes(rows[0][0]) if rows else None
 
     async def add_setting(self, name: str, value: bytes) -> bool:
-        def run(connection: sqlite3.Connection) -> bool:
+        def run(connection: Transaction) -> bool:
             sql = "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO NOTHING"
             return connection.execute(sql, (name, value)).rowcount > 0
 
@@ -271,7 +288,7 @@ class SqliteDirectory:
     async def _page(
         self, columns: str, source: str, values: tuple[str, ...], bounds: tuple[int, int]
     ) -> tuple[list[tuple[Any, ...]], int]:
-        def run(connection: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
+        def run(connection: Transaction) -> tuple[list[tuple[Any, ...]], int]:
             (total,) = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()  # noqa: S608
             sql = f"SELECT {columns} FROM {source} ORDER BY created_at, id LIMIT ? OFFSET ?"  # noqa: S608
             return connection.execute(sql, (*values, *bounds)).fetchall(), total
@@ -279,7 +296,7 @@ class SqliteDirectory:
         return await self._database.read(run, turn=values[0])
 
 
-def _insert_app(connection: sqlite3.Connection, app: App) -> None:
+def _insert_app(connection: Transaction, app: App) -> None:
     """Into the row that a deleted app has left, where there is one."""
     fixed = {
         "provider": app.provider,
@@ -299,7 +316,7 @@ def _insert_app(connection: sqlite3.Connection, app: App) -> None:
     connection.execute(sql, (*values.values(), app.id))
 
 
-def _update_app(connection: sqlite3.Connection, app: App, now: int) -> None:
+def _update_app(connection: Transaction, app: App, now: int) -> None:
     values = app_values(app)
     changes = ", ".join(f"{name} = ?" for name in values)
     connection.execute(
@@ -308,7 +325,7 @@ def _update_app(connection: sqlite3.Connection, app: App, now: int) -> None:
     )
 
 
-def _begin_anew(connection: sqlite3.Connection, app_id: str, disabled: str | None, now: int) -> None:
+def _begin_anew(connection: Transaction, app_id: str, disabled: str | None, now: int) -> None:
     """Webhooks are on again: what is counted begins anew, and a contact who did not do it hears of it."""
     connection.execute(_ENABLED, (now, app_id))
     before = None if disabled is None else msgspec.json.decode(disabled, type=Disabled)
@@ -316,7 +333,7 @@ def _begin_anew(connection: sqlite3.Connection, app_id: str, disabled: str | Non
         insert_notice(connection, app_id, NoticeKind.ENABLED_AGAIN, {}, now)
 
 
-def _settle_backlog(connection: sqlite3.Connection, app_id: str, backlog: Backlog | None, now: int) -> None:
+def _settle_backlog(connection: Transaction, app_id: str, backlog: Backlog | None, now: int) -> None:
     match backlog:
         case Backlog.ABANDON:
             connection.execute(_COVER_HELD, (app_id,))
@@ -334,7 +351,7 @@ def _taken(path: str) -> Conflict:
     return Conflict(f"{path}: is another app's", faults=[Fault(path, "is another app's")])
 
 
-def _put_connection(connection: sqlite3.Connection, new: Connection, new_id: Callable[[], str]) -> bool:
+def _put_connection(connection: Transaction, new: Connection, new_id: Callable[[], str]) -> bool:
     """Whether it is new: there was none, or it had ended."""
     old = connection.execute(
         "SELECT id, created_at FROM connection WHERE user_id = ? AND app_id = ? AND status = 'active'",

@@ -1,14 +1,14 @@
 """What recorded attempts mean for their apps: health, and URLs that are gone. In the commit that records."""
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
 from adjourn.models import DeliveryState, Disabled, DisabledBy, NoticeKind
 from adjourn.storage.base import Result
-from adjourn.storage.sqlite.apps import APP_CHANGED
-from adjourn.storage.sqlite.notices import insert_notice
-from adjourn.storage.sqlite.rows import text, time, to_ms
+from adjourn.storage.sql.apps import APP_CHANGED
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.notices import insert_notice
+from adjourn.storage.sql.rows import text, time, to_ms
 
 __all__ = ["record_health", "switch_off"]
 
@@ -30,7 +30,7 @@ _AUTOMATION_GONE = """
 
 
 def record_health(
-    connection: sqlite3.Connection, results: Sequence[Result], exhausted: Collection[str], now: int
+    connection: Connection, results: Sequence[Result], exhausted: Collection[str], now: int
 ) -> None:
     """`exhausted`: the deliveries abandoned with these results because their last retry failed.
 
@@ -54,7 +54,7 @@ def record_health(
             connection.execute(_EXHAUSTED, (count, None if succeeded[-1] else now, app_id))
 
 
-def switch_off(connection: sqlite3.Connection, results: Sequence[Result], now: int) -> list[str]:
+def switch_off(connection: Connection, results: Sequence[Result], now: int) -> list[str]:
     """Disable the apps and automations whose present URL answered 410: CONTRACTS 1.5."""
     gone = {
         (each.claimed.app_id, each.claimed.target, each.step.gone_url)
@@ -64,9 +64,7 @@ def switch_off(connection: sqlite3.Connection, results: Sequence[Result], now: i
     return sorted({each[0] for each in gone if _switch_off(connection, *each, now)})
 
 
-def _switch_off(
-    connection: sqlite3.Connection, app_id: str, target: str | None, url: str | None, now: int
-) -> bool:
+def _switch_off(connection: Connection, app_id: str, target: str | None, url: str | None, now: int) -> bool:
     """Whether anything was: the automation with its own URL, or the app."""
     automation = None if target is None else connection.execute(_AUTOMATION, (target,)).fetchone()
     if automation is not None and automation[1] is not None:

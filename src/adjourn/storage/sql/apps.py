@@ -1,6 +1,5 @@
 """Apps as they lie in the tables: the app's row, its webhook secrets, its automations."""
 
-import sqlite3
 from collections.abc import Callable
 from math import inf
 from typing import Any
@@ -19,7 +18,8 @@ from adjourn.models import (
     Filter,
     OldSecret,
 )
-from adjourn.storage.sqlite.rows import text, time, to_ms
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.rows import text, time, to_ms
 from adjourn.vault import Vault
 
 __all__ = [
@@ -115,7 +115,7 @@ def _latest_first(secret: tuple[bytes, int | None]) -> float:
     return -inf if secret[1] is None else -secret[1]
 
 
-def fetcher(connection: sqlite3.Connection) -> Look:
+def fetcher(connection: Connection) -> Look:
     """Runs queries on that connection."""
     return lambda sql, values: connection.execute(sql, values).fetchall()
 
@@ -137,7 +137,7 @@ def app_values(app: App) -> dict[str, object]:
     }
 
 
-def save_automations(connection: sqlite3.Connection, app: App) -> None:
+def save_automations(connection: Connection, app: App) -> None:
     """Make the app's automations those that it has; what is stored as it should be is left alone."""
     stored = {row[0]: row for row in connection.execute(_AUTOMATIONS, (app.id,))}
     for each in app.automations:

@@ -1,6 +1,5 @@
 """The infirmary on SQLite: which apps are disabled or warned, and the notices of it."""
 
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,11 +8,11 @@ import msgspec
 
 from adjourn.models import Disabled, DisabledBy, Health, Notice, NoticeKind, NoticeState
 from adjourn.storage.base import Verdict
-from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.notices import NOTICE_COLUMNS, insert_notice, read_notice
-from adjourn.storage.sqlite.rows import maybe, text, time, to_ms
+from adjourn.storage.sql.connection import Connection, Database, look_up
+from adjourn.storage.sql.notices import NOTICE_COLUMNS, insert_notice, read_notice
+from adjourn.storage.sql.rows import maybe, text, time, to_ms
 
-__all__ = ["SqliteInfirmary"]
+__all__ = ["SqlInfirmary"]
 
 Decide = Callable[[Health, datetime], Verdict | None]
 
@@ -43,7 +42,7 @@ _SETTLE = """
 _OF_APP = f"SELECT {NOTICE_COLUMNS} FROM notice WHERE app_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
 
 
-class SqliteInfirmary:
+class SqlInfirmary:
     """`storage.base.Infirmary` on one file."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
@@ -51,16 +50,16 @@ class SqliteInfirmary:
         self._clock = clock
 
     async def find_health(self, app_id: str) -> Health | None:
-        rows = self._database.look(_HEALTH, (app_id,))
+        rows = await look_up(self._database, _HEALTH, app_id)
         return _read_health(rows[0]) if rows else None
 
     async def judge(self, app_ids: Sequence[str] | None, decide: Decide) -> list[str]:
         now = self._clock()
 
-        def look(connection: sqlite3.Connection) -> list[str]:
+        def look(connection: Connection) -> list[str]:
             return [health.app_id for health, _ in _verdicts(connection, app_ids, decide, now)]
 
-        def run(connection: sqlite3.Connection) -> list[str]:
+        def run(connection: Connection) -> list[str]:
             verdicts = list(_verdicts(connection, found, decide, now))
             for health, verdict in verdicts:
                 (_disable if verdict.disable else _warn)(connection, health.app_id, verdict.reason, now)
@@ -73,7 +72,7 @@ class SqliteInfirmary:
         now = self._clock()
         hidden_until = to_ms(now + lease)
 
-        def run(connection: sqlite3.Connection) -> list[Notice]:
+        def run(connection: Connection) -> list[Notice]:
             due = [read_notice(row) for row in connection.execute(_DUE, (to_ms(now), limit)).fetchall()]
             connection.executemany(
                 "UPDATE notice SET due = ?, tries = tries + 1 WHERE id = ?",
@@ -81,7 +80,7 @@ class SqliteInfirmary:
             )
             return [msgspec.structs.replace(each, tries=each.tries + 1) for each in due]
 
-        there_are = self._database.look(_DUE, (to_ms(now), 1))
+        there_are = await look_up(self._database, _DUE, to_ms(now), 1)
         return await self._database.write("claim_notices", run) if there_are else []
 
     async def settle_notice(
@@ -96,11 +95,11 @@ class SqliteInfirmary:
         )
 
     async def list_notices(self, app_id: str, *, limit: int) -> list[Notice]:
-        return [read_notice(row) for row in self._database.look(_OF_APP, (app_id, limit))]
+        return [read_notice(row) for row in await look_up(self._database, _OF_APP, app_id, limit)]
 
 
 def _verdicts(
-    connection: sqlite3.Connection, app_ids: Sequence[str] | None, decide: Decide, now: datetime
+    connection: Connection, app_ids: Sequence[str] | None, decide: Decide, now: datetime
 ) -> Iterator[tuple[Health, Verdict]]:
     """What there is to do: an app is warned once."""
     rows = connection.execute(*(_AILING, ()) if app_ids is None else (_THESE, (text(app_ids),))).fetchall()
@@ -110,13 +109,13 @@ def _verdicts(
             yield health, verdict
 
 
-def _disable(connection: sqlite3.Connection, app_id: str, reason: str, now: datetime) -> None:
+def _disable(connection: Connection, app_id: str, reason: str, now: datetime) -> None:
     disabled = Disabled(by=DisabledBy.AUTO_DISABLE, at=now, reason=reason)
     connection.execute(_DISABLE, (text(disabled), to_ms(now), app_id))
     insert_notice(connection, app_id, NoticeKind.AUTO_DISABLED, {"reason": reason}, to_ms(now))
 
 
-def _warn(connection: sqlite3.Connection, app_id: str, reason: str, now: datetime) -> None:
+def _warn(connection: Connection, app_id: str, reason: str, now: datetime) -> None:
     connection.execute("UPDATE health SET warned_at = ? WHERE app_id = ?", (to_ms(now), app_id))
     insert_notice(connection, app_id, NoticeKind.HALF_WAY, {"reason": reason}, to_ms(now))
 

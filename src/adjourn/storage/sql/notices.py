@@ -1,13 +1,13 @@
 """Notices as they lie in the table: mails, written in the transaction that causes them."""
 
-import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from adjourn.models import Notice, NoticeKind, NoticeState
-from adjourn.storage.sqlite.rows import maybe, text, time
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.rows import maybe, text, time
 
 __all__ = ["NOTICE_COLUMNS", "insert_notice", "read_notice"]
 
@@ -15,28 +15,24 @@ NOTICE_COLUMNS = "id, app_id, kind, facts, created_at, state, tries, sent_at, er
 _WINDOW = 60 * 60 * 1000  # ms
 _MOST = 10  # of one app within the window
 # An app's notices are made in the order of time: of its latest, older ones need no look.
-_INSERT = """
-    WITH latest AS (
-        SELECT kind, facts, created_at FROM notice WHERE app_id = :app_id ORDER BY id DESC LIMIT :most
-    ),
-    recent AS (SELECT kind, facts FROM latest WHERE created_at > :now - :window)
-    INSERT INTO notice (app_id, kind, facts, created_at, due, state)
-    SELECT :app_id, :kind, :facts, :now, :now, 'waiting'
-    WHERE (SELECT count(*) FROM recent) < :most
-      AND NOT EXISTS (SELECT 1 FROM recent WHERE kind = :kind AND facts = :facts)
-"""
+_LATEST = "SELECT kind, facts, created_at FROM notice WHERE app_id = ? ORDER BY id DESC LIMIT ?"
+_INSERT = "INSERT INTO notice (app_id, kind, facts, created_at, due, state) VALUES (?, ?, ?, ?, ?, 'waiting')"
 
 
 def insert_notice(
-    connection: sqlite3.Connection, app_id: str, kind: NoticeKind, facts: Mapping[str, str], now: int
+    connection: Connection, app_id: str, kind: NoticeKind, facts: Mapping[str, str], now: int
 ) -> None:
     """Let the app's contact be told: the notice is due at once. `facts`: see models.Notice.
 
     Whoever can switch webhooks on and off can make notices, and the address is the app's word: so within an
-    hour the contact is told a thing once, and of no more than ten in all.
+    hour the contact is told a thing once, and of no more than ten in all. The caller has changed the app's
+    row, or locked it: nobody else makes one of its notices meanwhile.
     """
-    values = {"app_id": app_id, "kind": kind, "facts": text(facts), "now": now}
-    connection.execute(_INSERT, {**values, "window": _WINDOW, "most": _MOST})
+    its_facts = text(facts)
+    latest = connection.execute(_LATEST, (app_id, _MOST)).fetchall()
+    recent = [(row[0], row[1]) for row in latest if row[2] > now - _WINDOW]
+    if len(recent) < _MOST and (kind, its_facts) not in recent:
+        connection.execute(_INSERT, (app_id, kind, its_facts, now, now))
 
 
 def read_notice(row: tuple[Any, ...]) -> Notice:

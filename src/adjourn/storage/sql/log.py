@@ -1,14 +1,13 @@
 """The log on SQLite: reads for the APIs, in threads, each on its own short snapshot."""
 
-import sqlite3
 from typing import Any
 
 from adjourn.errors import NotFound
 from adjourn.models import Attempt, Delivery, DeliveryState, Publication
 from adjourn.storage.base import Published, Waiting
-from adjourn.storage.sqlite.apps import AppReader, fetcher
-from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.rows import (
+from adjourn.storage.sql.apps import AppReader, fetcher
+from adjourn.storage.sql.connection import Connection, Database, look_up
+from adjourn.storage.sql.rows import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
     PUBLICATION_COLUMNS,
@@ -19,7 +18,7 @@ from adjourn.storage.sqlite.rows import (
 )
 from adjourn.vault import Vault
 
-__all__ = ["SqliteLog"]
+__all__ = ["SqlLog"]
 
 
 _BACKLOG = """
@@ -31,7 +30,7 @@ _BACKLOG = """
 """
 
 
-class SqliteLog:
+class SqlLog:
     """`storage.base.Log` on one file."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
@@ -40,7 +39,7 @@ class SqliteLog:
 
     async def get_delivery(self, app_id: str | None, delivery_id: str) -> Delivery:
         sql = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"  # noqa: S608
-        for row in self._database.look(sql, (delivery_id,)):
+        for row in await look_up(self._database, sql, delivery_id):
             delivery = read_delivery(row)
             if app_id in (None, delivery.app_id):
                 return delivery
@@ -61,12 +60,12 @@ class SqliteLog:
         return [read_delivery(row) for row in rows], total
 
     async def find_newest(self) -> str | None:
-        ((newest,),) = self._database.look("SELECT max(id) FROM delivery")
+        ((newest,),) = await look_up(self._database, "SELECT max(id) FROM delivery")
         return None if newest is None else str(newest)
 
     async def list_attempts(self, delivery_id: str) -> list[Attempt]:
         sql = f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE delivery_id = ? ORDER BY no, at"  # noqa: S608
-        return [read_attempt(row) for row in self._database.look(sql, (delivery_id,))]
+        return [read_attempt(row) for row in await look_up(self._database, sql, delivery_id)]
 
     async def find_published(self, key: str) -> Published | None:
         return await self._database.read(lambda connection: self._find_published(connection, key), turn=key)
@@ -79,7 +78,7 @@ class SqliteLog:
         return [read_publication(row) for row in rows], total
 
     async def backlog_of(self, app_id: str) -> list[Waiting]:
-        def run(connection: sqlite3.Connection) -> list[Waiting]:
+        def run(connection: Connection) -> list[Waiting]:
             return [
                 Waiting(event_type, DeliveryState(state), count, time(oldest))
                 for event_type, state, count, oldest in connection.execute(_BACKLOG, (app_id,))
@@ -93,14 +92,14 @@ class SqliteLog:
         where = " AND ".join(f"{name} = ?" for name in bounds) or "true"
         values = tuple(bounds.values())
 
-        def run(connection: sqlite3.Connection) -> tuple[list[tuple[Any, ...]], int]:
+        def run(connection: Connection) -> tuple[list[tuple[Any, ...]], int]:
             (total,) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()  # noqa: S608
             sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
             return connection.execute(sql, (*values, *page)).fetchall(), total
 
         return await self._database.read(run, turn=bounds.get("app_id", table))
 
-    def _find_published(self, connection: sqlite3.Connection, key: str) -> Published | None:
+    def _find_published(self, connection: Connection, key: str) -> Published | None:
         row = connection.execute(
             f"SELECT {PUBLICATION_COLUMNS} FROM publication "  # noqa: S608
             "WHERE id = coalesce((SELECT publication_id FROM event WHERE id = ?), ?)",

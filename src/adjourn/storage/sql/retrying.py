@@ -1,12 +1,11 @@
 """Extra attempts: of one delivery by hand, of many by a replay."""
 
-import sqlite3
-
 from adjourn.errors import Conflict, NotFound
 from adjourn.storage.base import RetryAsked
-from adjourn.storage.sqlite.discarding import ORPHANED, discard_one, is_orphaned
-from adjourn.storage.sqlite.rows import DELIVERY_COLUMNS, read_delivery, time, to_ms
-from adjourn.storage.sqlite.waiting import wait
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.discarding import ORPHANED, discard_one, is_orphaned
+from adjourn.storage.sql.rows import DELIVERY_COLUMNS, read_delivery, time, to_ms
+from adjourn.storage.sql.waiting import wait
 
 __all__ = ["ask_retry"]
 
@@ -20,7 +19,7 @@ _BUSY = """
 
 
 def ask_retry(
-    connection: sqlite3.Connection, app_id: str, delivery_id: str, *, now: int, quiet_since: int
+    connection: Connection, app_id: str, delivery_id: str, *, now: int, quiet_since: int
 ) -> RetryAsked:
     """What Queue.ask_retry does. Raises NotFound, and Conflict where the automation it is for was deleted."""
     discard_one(connection, delivery_id, now)  # as `Queue.discard` will, or the new job would share its end

@@ -1,6 +1,5 @@
 """The keyring on SQLite: current credentials, those before in their grace period, and the history."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -20,13 +19,13 @@ from adjourn.storage.base import (
     Rotation,
     Who,
 )
-from adjourn.storage.sqlite.apps import APP_CHANGED
-from adjourn.storage.sqlite.database import Database
-from adjourn.storage.sqlite.publishing import insert_answer
-from adjourn.storage.sqlite.rows import maybe, text, time, to_ms
+from adjourn.storage.sql.answers import insert_answer
+from adjourn.storage.sql.apps import APP_CHANGED
+from adjourn.storage.sql.connection import Connection, Database, look_up
+from adjourn.storage.sql.rows import maybe, text, time, to_ms
 from adjourn.vault import Vault, digest_key
 
-__all__ = ["SqliteKeyring"]
+__all__ = ["SqlKeyring"]
 
 _OWNER = "SELECT app_id FROM credential WHERE type = 'api_key' AND hash = ? AND (until IS NULL OR until > ?)"
 _USED = """
@@ -69,7 +68,7 @@ _HISTORY = """
 _SYSTEM = Who(kind="system")
 
 
-class SqliteKeyring:
+class SqlKeyring:
     """`storage.base.Keyring` on one file. `load_apps` is the Directory's."""
 
     def __init__(
@@ -86,7 +85,7 @@ class SqliteKeyring:
         self._load_apps = load_apps
 
     async def find_app_by_key(self, api_key_hash: bytes) -> App | None:
-        rows = self._database.look(_OWNER, (api_key_hash, to_ms(self._clock())))
+        rows = await look_up(self._database, _OWNER, api_key_hash, to_ms(self._clock()))
         apps = await self._load_apps([app_id for (app_id,) in rows])
         return apps[0] if apps else None
 
@@ -95,7 +94,7 @@ class SqliteKeyring:
         await self._database.write("note_used", lambda connection: connection.execute(_USED, values))
 
     async def list_credentials(self, app_id: str) -> list[Credential]:
-        rows = self._database.look(_CREDENTIALS, (to_ms(self._clock()), app_id))
+        rows = await look_up(self._database, _CREDENTIALS, to_ms(self._clock()), app_id)
         return [_read_credential(row) for row in rows]
 
     async def rotate(self, rotation: Rotation, *, answer: KeptAnswer | None) -> None:
@@ -103,7 +102,7 @@ class SqliteKeyring:
         hashed, sealed = self._stored(kind, rotation.secret)
         at = to_ms(rotation.at)
 
-        def run(connection: sqlite3.Connection) -> None:
+        def run(connection: Connection) -> None:
             _end_grace(connection, at)
             current = connection.execute(_CURRENT, (rotation.app_id, kind)).fetchone()
             if current is None:
@@ -136,7 +135,7 @@ class SqliteKeyring:
     ) -> bool:
         now = to_ms(self._clock())
 
-        def run(connection: sqlite3.Connection) -> bool:
+        def run(connection: Connection) -> bool:
             before = connection.execute(_BEFORE, (app_id, kind, rollback_hash, now)).fetchone()
             if before is None:
                 return False
@@ -164,7 +163,7 @@ class SqliteKeyring:
 
     async def end_grace(self) -> int:
         now = to_ms(self._clock())
-        if not self._database.look("SELECT 1 FROM credential WHERE until <= ? LIMIT 1", (now,)):
+        if not await look_up(self._database, "SELECT 1 FROM credential WHERE until <= ? LIMIT 1", now):
             return 0
         return await self._database.write("end_grace", lambda connection: _end_grace(connection, now))
 
@@ -176,7 +175,7 @@ class SqliteKeyring:
         return digest_key(plain), None
 
 
-def _check_room(connection: sqlite3.Connection, app_id: str, kind: CredentialType) -> None:
+def _check_room(connection: Connection, app_id: str, kind: CredentialType) -> None:
     count, until = connection.execute(_IN_GRACE, (app_id, kind)).fetchone()
     if count >= _MOST_IN_GRACE:
         raise Conflict(
@@ -196,7 +195,7 @@ class _Line(NamedTuple):
     at: int
 
 
-def _changed(connection: sqlite3.Connection, line: _Line, answer: KeptAnswer | None) -> None:
+def _changed(connection: Connection, line: _Line, answer: KeptAnswer | None) -> None:
     """What follows a change of the current credential, in its commit."""
     if line.type is CredentialType.WEBHOOK_SECRET:
         connection.execute(APP_CHANGED, (line.at, line.app_id))
@@ -205,12 +204,12 @@ def _changed(connection: sqlite3.Connection, line: _Line, answer: KeptAnswer | N
         insert_answer(connection, answer)
 
 
-def _remember(connection: sqlite3.Connection, line: _Line) -> None:
+def _remember(connection: Connection, line: _Line) -> None:
     values = (line.app_id, line.type, line.action, text(line.who), line.reason, line.at)
     connection.execute(_REMEMBER, values)
 
 
-def _end_grace(connection: sqlite3.Connection, now: int) -> int:
+def _end_grace(connection: Connection, now: int) -> int:
     ended = connection.execute(_ENDED, (now,)).fetchall()
     for app_id, kind, until in ended:
         _remember(connection, _Line(app_id, kind, CredentialAction.DISABLED, _SYSTEM, None, until))

@@ -1,8 +1,6 @@
 """Sealing anew with the newest key, at start: then the old ones can be dropped from the setting."""
 
-import sqlite3
-
-from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sql.connection import Connection, Database, look_up
 from adjourn.vault import Vault
 
 __all__ = ["reseal"]
@@ -26,7 +24,7 @@ async def reseal(database: Database, vault: Vault, *, at_once: int = _AT_ONCE) -
     Nobody else may write meanwhile. The setting `sealed` must be there; it is sealed anew last: after a kill
     the next start goes on. Raises ConfigError when no key of the vault opens a value.
     """
-    ((mark,),) = database.look(_MARK)
+    ((mark,),) = await look_up(database, _MARK)
     if vault.is_newest(mark):
         return
     for page, update, start in ((_CREDENTIALS, _CREDENTIAL_ANEW, (0,)), (_ANSWERS, _ANSWER_ANEW, ("", ""))):
@@ -43,7 +41,7 @@ async def _reseal_page(
     """The key of the page's last row; None when none follows."""
     page, update = statements
 
-    def run(connection: sqlite3.Connection) -> tuple[object, ...] | None:
+    def run(connection: Connection) -> tuple[object, ...] | None:
         rows = connection.execute(page, after).fetchall()
         old = [row for row in rows if not vault.is_newest(row[0])]
         connection.executemany(update, [(vault.seal(vault.open(sealed)), *key) for sealed, *key in old])

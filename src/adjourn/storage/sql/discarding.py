@@ -1,10 +1,8 @@
 """Deliveries that wait for nothing any more: discarded by their app, or their automation was deleted."""
 
-import sqlite3
-
 from adjourn.models import Delivery
-from adjourn.storage.sqlite.apps import Look
-from adjourn.storage.sqlite.waiting import finish
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.waiting import finish
 
 __all__ = ["ORPHANED", "any_to_discard", "discard", "discard_one", "is_orphaned"]
 
@@ -32,11 +30,11 @@ _ABANDON = """
 """
 
 
-def any_to_discard(look: Look) -> bool:
-    return bool(look(_FIND_DISCARDED, (1,)) or look(_FIND_ORPHANED, (1,)))
+def any_to_discard(connection: Connection) -> bool:
+    return any(connection.execute(each, (1,)).fetchone() for each in (_FIND_DISCARDED, _FIND_ORPHANED))
 
 
-def discard(connection: sqlite3.Connection, limit: int, now: int) -> int:
+def discard(connection: Connection, limit: int, now: int) -> int:
     """Abandon up to `limit` of them; how many it was."""
     found = 0
     for query, error in ((_FIND_DISCARDED, _DISCARDED), (_FIND_ORPHANED, ORPHANED)):
@@ -47,18 +45,18 @@ def discard(connection: sqlite3.Connection, limit: int, now: int) -> int:
     return found
 
 
-def discard_one(connection: sqlite3.Connection, delivery_id: str, now: int) -> None:
+def discard_one(connection: Connection, delivery_id: str, now: int) -> None:
     """Abandon it, if its app has discarded it."""
     if connection.execute(_IS_DISCARDED, (delivery_id,)).fetchone():
         _abandon(connection, delivery_id, _DISCARDED, now)
 
 
-def is_orphaned(connection: sqlite3.Connection, delivery: Delivery) -> bool:
+def is_orphaned(connection: Connection, delivery: Delivery) -> bool:
     if delivery.target is None:
         return False
     return connection.execute(_IS_ORPHANED, (delivery.target,)).fetchone() is not None
 
 
-def _abandon(connection: sqlite3.Connection, delivery_id: str, error: str, now: int) -> None:
+def _abandon(connection: Connection, delivery_id: str, error: str, now: int) -> None:
     connection.execute(_ABANDON, (error, delivery_id))
     finish(connection, delivery_id, now)
