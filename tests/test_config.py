@@ -77,6 +77,14 @@ def test_each_variable_fills_its_field(variable: str, text: str, field: str, val
         ("AUTO_DISABLE", "off"),
         ("BACKLOG_RATE", "0"),
         ("BACKLOG_RATE", "fast"),
+        ("WORKERS", "0"),
+        ("WORKERS", "many"),
+        ("WORKERS", "1000"),
+        ("RETENTION_DAYS", "-1"),
+        ("RETENTION_DAYS", "99999999"),
+        ("LEASE", "9"),
+        ("LEASE", "3601"),
+        ("LEASE", "1.5"),
     ],
 )
 def test_a_wrong_value_is_a_config_error_that_names_its_variable(variable: str, text: str) -> None:
@@ -119,14 +127,65 @@ def test_another_kind_of_database_is_a_config_error(url: str) -> None:
         _ = Settings(database_url=url).sqlite_path
 
 
+def postgres(url: str = "postgresql://localhost/a", **variables: str) -> Settings:
+    return Settings.from_environ({"ADJOURN_DATABASE_URL": url, "ADJOURN_SECRET_KEY": "k", **variables})
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql"])
-def test_postgresql_is_told_to_come_and_to_need_a_secret_key(scheme: str) -> None:
-    settings = Settings(database_url=f"{scheme}://localhost/a")
+def test_postgresql_needs_a_secret_key_that_all_nodes_share(scheme: str) -> None:
+    url = f"{scheme}://localhost/a"
+    assert postgres(url).is_postgres
     with pytest.raises(ConfigError, match="ADJOURN_SECRET_KEY must be set with PostgreSQL"):
-        _ = settings.sqlite_path
-    settings = Settings(database_url=f"{scheme}://localhost/a", secret_keys=(Secret("k"),))
-    with pytest.raises(ConfigError, match="SQLite only"):
-        _ = settings.sqlite_path
+        Settings.from_environ({"ADJOURN_DATABASE_URL": url})
+    with pytest.raises(ConfigError, match="ADJOURN_DATABASE_URL"):
+        _ = postgres(url).sqlite_path
+
+
+def test_what_postgresql_keeps_and_how_long_it_believes_in_a_worker() -> None:
+    assert (postgres().retention, postgres().lease) == (timedelta(days=90), timedelta(seconds=30))
+    assert postgres(ADJOURN_RETENTION_DAYS="7").retention == timedelta(days=7)
+    assert postgres(ADJOURN_RETENTION_DAYS="0").retention is None
+    assert postgres(ADJOURN_LEASE="10").lease == timedelta(seconds=10)
+    assert postgres(ADJOURN_WORKERS="4").workers == 4
+    assert Settings().retention is None
+
+
+@pytest.mark.parametrize(("variable", "text"), [("WORKERS", "2"), ("RETENTION_DAYS", "0"), ("LEASE", "30")])
+def test_what_only_postgresql_can_do_is_refused_with_sqlite(variable: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=f"ADJOURN_{variable} .*needs PostgreSQL"):
+        Settings.from_environ({f"ADJOURN_{variable}": text})
+    assert Settings.from_environ({"ADJOURN_WORKERS": "1"}) == Settings()
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://me:hidden@db:5432/a?password=hidden", "postgresql://me@db:5432/a"),
+        ("postgres://me:hidden@[::1]/a#hidden", "postgres://me@[::1]/a"),
+        ("postgresql:///a?host=/run/postgresql&user=me", "postgresql:///a"),
+        ("sqlite:///a@b.db", "sqlite:///a@b.db"),
+    ],
+)
+def test_the_database_is_shown_without_a_password(url: str, shown: str) -> None:
+    settings = postgres(url)
+    assert settings.shown_url == shown
+    assert "hidden" not in f"{settings!r} {settings}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hidden/hidden@db/a",
+        "postgresql://me:1/hidden@db/a",
+        "postgresql://me:hidden@db:hidden/a",
+        "postgresql://me:hidden@[db/a",
+        "mysql://me:hidden@db/a",
+    ],
+)
+def test_a_wrong_database_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(ConfigError, match="ADJOURN_DATABASE_URL") as caught:
+        postgres(url)
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_secrets_do_not_show() -> None:

@@ -19,6 +19,12 @@ Network = IPv4Network | IPv6Network
 _SQLITE = "sqlite:///"
 _POSTGRES = ("postgres://", "postgresql://")
 _PREFIX = "ADJOURN_"
+_RETENTION = timedelta(days=90)
+_LEASE = timedelta(seconds=30)
+_LEASES = range(10, 3601)  # seconds
+_MOST_WORKERS = 256
+_MOST_DAYS = 36_500
+_UNREADABLE = "a URL that cannot be read"
 
 
 class Secret:
@@ -53,9 +59,15 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that can be set. Each field is ADJOURN_<NAME> in the environment."""
+    """Everything that can be set. Each field is ADJOURN_<NAME> in the environment.
+
+    Raises ConfigError where settings do not go together.
+    """
 
     database_url: str = "sqlite:///adjourn.db"
+    workers: int = 1  # processes of this node; more than one needs PostgreSQL
+    retention_days: int | None = None  # 0: all is kept; None: the default. PostgreSQL alone
+    lease_seconds: int | None = None  # None: the default. PostgreSQL alone
     platform_key: Secret | None = None
     secret_keys: tuple[Secret, ...] = ()
     host: str = "127.0.0.1"
@@ -71,28 +83,89 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     auto_disable: bool = True  # the rollout: False turns it off for every app
     backlog_rate: int = 200  # deliveries a second for each app, while its backlog drains
 
+    def __post_init__(self) -> None:
+        if self.is_postgres:
+            self._check_postgres()
+        else:
+            self._check_sqlite()
+
+    @property
+    def is_postgres(self) -> bool:
+        """Else the database is a SQLite file."""
+        return self.database_url.startswith(_POSTGRES)
+
     @property
     def sqlite_path(self) -> Path:
         """The database file. Raises ConfigError for any other kind of database."""
-        if self.database_url.startswith(_POSTGRES):
-            raise ConfigError(self._why_no_postgres())
         path = self.database_url.removeprefix(_SQLITE)
         if path == self.database_url or not path:
             raise ConfigError(
-                f"ADJOURN_DATABASE_URL must look like sqlite:///adjourn.db (or sqlite:////var/lib/adjourn.db "
-                f"for an absolute path), got {self.database_url!r}"
+                "ADJOURN_DATABASE_URL must look like sqlite:///adjourn.db (or sqlite:////var/lib/adjourn.db "
+                f"for an absolute path) or postgresql://user:password@host/database, got {self.shown_url!r}"
             )
         return Path(path)
 
-    def _why_no_postgres(self) -> str:
-        needs = "" if self.secret_keys else "ADJOURN_SECRET_KEY must be set with PostgreSQL; and "
-        return f"{needs}this version of Adjourn keeps its data in SQLite only: PostgreSQL comes with the next"
+    @property
+    def shown_url(self) -> str:
+        """The database's URL without what may be a password."""
+        if self.database_url.startswith(_SQLITE) or "://" not in self.database_url:
+            return self.database_url
+        try:
+            parts = urlsplit(self.database_url)
+            user, port = parts.username, parts.port
+        except ValueError:
+            return _UNREADABLE
+        if "@" in parts.path:  # a password with a slash in it
+            return _UNREADABLE
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        place = f"{user}@{host}" if user else host
+        return f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path}"
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long what was published is kept; None: for ever, as SQLite does."""
+        if self.retention_days is None:
+            return _RETENTION if self.is_postgres else None
+        return timedelta(days=self.retention_days) or None
+
+    @property
+    def lease(self) -> timedelta:
+        """How long a worker is believed to live that says nothing. PostgreSQL's: of SQLite there is one."""
+        return _LEASE if self.lease_seconds is None else timedelta(seconds=self.lease_seconds)
+
+    def __repr__(self) -> str:
+        values = {name: getattr(self, name) for name in self.__struct_fields__}
+        values["database_url"] = self.shown_url
+        return f"Settings({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
+    def _check_postgres(self) -> None:
+        if self.shown_url == _UNREADABLE:
+            raise ConfigError(
+                "ADJOURN_DATABASE_URL is no URL; it must look like postgresql://user:password@host/database "
+                "(percent-encode a password)"
+            )
+        if not self.secret_keys:
+            raise ConfigError(
+                "ADJOURN_SECRET_KEY must be set with PostgreSQL, since every node must have the same: "
+                "`adjourn secret-key` makes one"
+            )
+
+    def _check_sqlite(self) -> None:
+        _ = self.sqlite_path
+        alone = {
+            "ADJOURN_WORKERS above 1 needs": self.workers > 1,
+            "ADJOURN_RETENTION_DAYS needs": self.retention_days is not None,
+            "ADJOURN_LEASE needs": self.lease_seconds is not None,
+        }
+        for what, given in alone.items():
+            if given:
+                raise ConfigError(f"{what} PostgreSQL: a SQLite file serves one process and keeps everything")
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str], **flags: str | None) -> "Settings":
         """Settings from the environment, a flag given winning over its variable.
 
-        Raises ConfigError that names the variable at fault.
+        Raises ConfigError that names the variable at fault, without any password.
         """
         given = {
             name: value
@@ -146,6 +219,24 @@ _SENDER = re.compile(rf"{_ADDRESS}|[^\"(),:;<>@\[\]\\]+ <{_ADDRESS}>")  # a name
 def _at_least_one(text: str) -> int:
     if (number := _whole(text)) < 1:
         raise ValueError(f"must be at least 1, got {text!r}")
+    return number
+
+
+def _workers(text: str) -> int:
+    if not 1 <= (number := _whole(text)) <= _MOST_WORKERS:
+        raise ValueError(f"must be from 1 to {_MOST_WORKERS}, got {text!r}")
+    return number
+
+
+def _days(text: str) -> int:
+    if (number := _whole(text)) > _MOST_DAYS:
+        raise ValueError(f"must be at most {_MOST_DAYS} days, or 0 to keep everything, got {text!r}")
+    return number
+
+
+def _lease(text: str) -> int:
+    if (number := _whole(text)) not in _LEASES:
+        raise ValueError(f"must be from {_LEASES[0]} to {_LEASES[-1]} seconds, got {text!r}")
     return number
 
 
@@ -212,6 +303,9 @@ def _flag(text: str) -> bool:
 # the variable, without its prefix: the field it fills, and how it is read
 _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "database_url": ("database_url", str),
+    "workers": ("workers", _workers),
+    "retention_days": ("retention_days", _days),
+    "lease": ("lease_seconds", _lease),
     "platform_key": ("platform_key", Secret),
     "secret_key": ("secret_keys", _secrets),
     "host": ("host", str),
