@@ -11,8 +11,8 @@ from collections.abc import Callable
 __all__ = ["Uuid7"]
 
 
-def _wall_ms() -> int:
-    return time.time_ns() // 1_000_000
+_NS_IN_MS = 1_000_000
+_TAIL = (1 << 48) - 1  # the last group: 12 hex digits
 
 
 class Uuid7:
@@ -22,14 +22,27 @@ class Uuid7:
     """
 
     def __init__(
-        self, *, now_ms: Callable[[], int] = _wall_ms, bits: Callable[[int], int] | None = None
+        self, *, now_ms: Callable[[], int] | None = None, bits: Callable[[int], int] | None = None
     ) -> None:
         self._now_ms = now_ms
         self._bits = bits or random.Random().getrandbits  # noqa: S311 - ids are no secrets
         self._last = 0
+        self._ms = -1
+        self._start = ""  # of all ids of that millisecond
 
     def __call__(self) -> str:
-        return self._text(self._next(), self._bits(62))
+        # Three for each event that is published: in one piece, and with % because it takes a tenth less.
+        ms = time.time_ns() // _NS_IN_MS if self._now_ms is None else self._now_ms()
+        count = ms << 12
+        if count <= self._last:
+            count = self._last + 1
+            ms = count >> 12
+        self._last = count
+        if ms != self._ms:
+            self._ms = ms
+            self._start = _start(ms)
+        noise = self._bits(62)
+        return "%s%03x-%04x-%012x" % (self._start, count & 0xFFF, 0x8000 | noise >> 48, noise & _TAIL)  # noqa: UP031
 
     def start_above(self, given: str) -> None:
         """Give only ids above this one, which an earlier process gave: its clock may have been ahead."""
@@ -38,21 +51,24 @@ class Uuid7:
 
     def floor(self) -> str:
         """An id below every id still to come, and above every id given before."""
-        return self._text(self._next(), 0)
+        now = time.time_ns() // _NS_IN_MS if self._now_ms is None else self._now_ms()
+        self._last = max(self._last + 1, now << 12)
+        return _text(self._last, 0)
 
-    def _next(self) -> int:
-        self._last = max(self._last + 1, self._now_ms() << 12)
-        return self._last
-
-    @classmethod
-    def of(cls, ms: int, seed: str) -> str:
+    @staticmethod
+    def of(ms: int, seed: str) -> str:
         """The same id for the same moment and seed: for what has no id but a number that tells too much."""
         noise = int.from_bytes(
             hashlib.blake2b(seed.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         )
-        return cls._text((ms << 12) | (noise & 0xFFF), (noise >> 12) & ((1 << 62) - 1))
+        return _text((ms << 12) | (noise & 0xFFF), (noise >> 12) & ((1 << 62) - 1))
 
-    @staticmethod
-    def _text(count: int, noise: int) -> str:
-        text = f"{(count >> 12) & 0xFFFFFFFFFFFF:012x}7{count & 0xFFF:03x}{(0b10 << 62) | noise:016x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+def _start(ms: int) -> str:
+    """The 48 bits of the time, and the version."""
+    digits = f"{ms & 0xFFFFFFFFFFFF:012x}"
+    return f"{digits[:8]}-{digits[8:]}-7"
+
+
+def _text(count: int, noise: int) -> str:
+    return f"{_start(count >> 12)}{count & 0xFFF:03x}-{0x8000 | noise >> 48:04x}-{noise & _TAIL:012x}"
