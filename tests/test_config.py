@@ -180,6 +180,7 @@ def test_the_database_is_shown_without_a_password(url: str, shown: str) -> None:
         "postgresql://me:hidden@db:hidden/a",
         "postgresql://me:hidden@[db/a",
         "mysql://me:hidden@db/a",
+        "me:hidden@db/a",
     ],
 )
 def test_a_wrong_database_is_told_without_its_password(url: str) -> None:

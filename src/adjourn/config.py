@@ -108,7 +108,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shown_url(self) -> str:
         """The database's URL without what may be a password."""
-        if self.database_url.startswith(_SQLITE) or "://" not in self.database_url:
+        if self.database_url.startswith(_SQLITE) or not re.search("@|://", self.database_url):
             return self.database_url
         try:
             parts = urlsplit(self.database_url)

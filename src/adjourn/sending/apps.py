@@ -1,6 +1,8 @@
 """The apps in memory: what publishing and sending know of them, and by which version."""
 
-from collections.abc import Iterable
+import asyncio
+from collections import Counter
+from collections.abc import Collection, Iterable
 
 from adjourn.errors import NotFound
 from adjourn.models import App
@@ -10,11 +12,16 @@ __all__ = ["AppCache"]
 
 
 class AppCache:
-    """Apps as last read. Whoever changes one puts it here before the change is answered."""
+    """Apps as last read. Whoever changes one puts it here before the change is answered.
+
+    Other nodes' changes come by `take`. Apps are read in turn, so that what was read last is the newest.
+    """
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
         self._apps: dict[str, App] = {}
+        self._reading: Counter[str] = Counter()
+        self._turn = asyncio.Lock()
 
     def find(self, app_id: str) -> App | None:
         """As it is in memory: None where it was never read, or is gone."""
@@ -29,12 +36,22 @@ class AppCache:
     async def reload(self, app_ids: Iterable[str]) -> None:
         """Read these anew; those that are gone are forgotten."""
         wanted = list(app_ids)
-        found = {app.id: app for app in await self._directory.load_apps(wanted)}
-        for app_id in wanted:
-            if app_id in found:
-                self.put(found[app_id])
-            else:
-                self._apps.pop(app_id, None)
+        self._reading.update(wanted)
+        try:
+            async with self._turn:
+                await self._read(wanted)
+        finally:
+            self._reading -= Counter(wanted)
+
+    async def take(self, app_ids: Collection[str]) -> bool:
+        """These have changed, on whatever node: read anew those that are in memory, or on their way to it.
+
+        Whether one of them is on: what waits for it may have begun to go.
+        """
+        known = [each for each in app_ids if each in self._apps or self._reading[each]]
+        if known:
+            await self.reload(known)
+        return any(app.is_on for each in known if (app := self._apps.get(each)) is not None)
 
     async def get(self, app_id: str) -> App:
         """Raises NotFound."""
@@ -52,3 +69,14 @@ class AppCache:
 
     def forget(self, app_id: str) -> None:
         self._apps.pop(app_id, None)
+
+    async def _read(self, app_ids: Collection[str]) -> None:
+        before = {each: self._apps.get(each) for each in app_ids}
+        found = {app.id: app for app in await self._directory.load_apps(list(before))}
+        for app_id, known in before.items():
+            if app_id not in found:
+                self._apps.pop(app_id, None)
+            elif self._apps.get(app_id) is known:
+                self._apps[app_id] = found[app_id]  # were it older: deleted, and made anew with the same id
+            else:
+                self.put(found[app_id])  # it was changed here while this was read
