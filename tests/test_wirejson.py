@@ -3,13 +3,15 @@
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from adjourn import wirejson
 from adjourn.errors import JsonError
 from adjourn.wirejson import dumps, loads
 
@@ -221,3 +223,136 @@ def test_any_bytes_give_a_value_or_json_error(body: bytes) -> None:
         str(refused).encode("utf-8")
     else:
         dumps(loads(body))
+
+
+# --- the short way gives what the long way gives
+
+
+def both_ways(body: bytes, max_depth: int = 64) -> list[tuple[str, str]]:
+    """What `loads` gives, or says, and what the long way alone does: each with its type."""
+
+    def outcome(read: Callable[[], object]) -> tuple[str, str]:
+        try:
+            value = read()
+        except JsonError as exc:
+            return "refused", str(exc)
+        return "read", repr(value)  # it tells 5 from 5.0, True from 1, and the order of keys
+
+    return [
+        outcome(lambda: loads(body, max_depth=max_depth)),
+        outcome(lambda: wirejson._read_strictly(body, max_depth)),
+    ]
+
+
+KEYS = st.sampled_from(["a", "b", "\\u0061", '\\"', "\\u0022", "1", "10", "\\ud800", "é", "[", "}", "1" * 16])
+NUMBERS = st.sampled_from(
+    [
+        "0",
+        "-0",
+        "-0.0",
+        "5.0",
+        "0.1",
+        "1e5",
+        "1E-7",
+        "1e20",
+        "1e21",
+        "1e400",
+        "-1e400",
+        "9007199254740991",
+        "9007199254740992",
+        "-9007199254740992",
+        "1234567890123456",
+        "9999999999999999",
+        "0.1234567890123456789",
+        "12345678901234567890",
+        "-1",
+        "01",
+        "1.",
+        "1e-400",
+    ]
+) | st.integers(-(10**18), 10**18).map(str)
+STRINGS = (KEYS | TEXT.map(lambda text: json.dumps(text)[1:-1])).map(lambda text: f'"{text}"')
+SPACES = st.sampled_from(["", "", " ", "\n"])
+
+
+def written(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.lists(st.tuples(KEYS, SPACES, inner).map(lambda parts: f'"{parts[0]}":{parts[1]}{parts[2]}'))
+    return st.tuples(SPACES, st.lists(inner)).map(
+        lambda parts: f"[{parts[0]}{','.join(parts[1])}]"
+    ) | st.tuples(members, SPACES).map(lambda parts: f"{{{','.join(parts[0])}{parts[1]}}}")
+
+
+LITERALS = st.sampled_from(["null", "true", "false", "NaN", "-Infinity", "nul", ""]) | NUMBERS | STRINGS
+
+
+@settings(max_examples=1000)
+@given(st.recursive(LITERALS, written, max_leaves=12))
+def test_the_short_way_reads_what_the_long_way_reads(text: str) -> None:
+    short, long = both_ways(text.encode())
+    assert short == long
+
+
+@settings(max_examples=300)
+@given(st.recursive(st.sampled_from(["1", '"}"', '"[["', '"]"']), written, max_leaves=6), st.integers(0, 8))
+def test_both_ways_count_levels_alike(text: str, depth: int) -> None:
+    short, long = both_ways(text.encode(), depth)
+    assert short == long
+
+
+@given(st.binary() | JSONISH)
+def test_both_ways_refuse_alike(body: bytes) -> None:
+    short, long = both_ways(body)
+    assert short == long
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"a":1,"a":1}',
+        '{"a":1,"a":1,"b":"\\u0022\\u0022"}',  # as many quotation marks come out as went in
+        '{"a":1,"a":1,"\\u0022\\u0022":2}',
+        '{"\\u0061":1,"a":2}',
+        '{"":1,"":2}',
+        '[{"a":[{"b":1,"b":[]}]}]',
+        "[" * 64 + "]" * 64,
+        "[" * 65 + "]" * 65,
+        '{"a":' * 64 + "[]" + "}" * 64,
+        "[" + ",".join(["[[[]]]"] * 100) + "]",
+        "[" + ",".join(['"["'] * 100) + "," + "[" * 64 + "]" * 64 + "]",
+        "[" + ",".join(['"[]"'] * 100) + "," + "[" * 64 + "]" * 64 + "]",
+        "[" + ",".join(['"{"'] * 70) + ',"' + "}" * 70 + '"]',
+        '"a:9007199254740992"',
+        '["9007199254740993",9007199254740992]',
+        "[1,-9007199254740992]",
+        '{"a":9007199254740992}',
+        "9007199254740991",
+        "18446744073709551616",
+        "1e400",
+        "[1.0,-0.0,5e0,1e16]",
+        '"\\ud83d\\ude00\\/"',
+        '"\\ud83d"',
+    ],
+)
+def test_hard_cases_are_read_alike(text: str) -> None:
+    short, long = both_ways(text.encode())
+    assert short == long
+
+
+def test_the_short_way_is_taken_for_what_publishers_send() -> None:
+    event = {"data": {"title": 'Zoë "x" \\ 1234567890123456789', "n": [1, {"b": None}]}, "audience": {}}
+    for text in (json.dumps(event), json.dumps(event, ensure_ascii=False), json.dumps([[event]] * 100)):
+        assert wirejson._read_shortly(text.encode(), 64) == json.loads(text)
+
+
+@settings(max_examples=500)
+@given(VALUES | st.recursive(st.floats(allow_nan=False, allow_infinity=False), st.lists))
+def test_both_ways_write_alike(value: object) -> None:
+    assert dumps({"value": value}) == wirejson._object_text({"value": value}).encode()
+    if isinstance(value, dict):
+        assert dumps(value) == wirejson._object_text(value).encode()
+
+
+@pytest.mark.parametrize("character", [*map(chr, range(0x100)), "\u2028", "\u2029", "\ufeff", "\U0010ffff"])
+def test_both_ways_escape_alike(character: str) -> None:
+    value: dict[str, object] = {character: f"a{character}b"}
+    assert dumps(value) == wirejson._object_text(value).encode()
