@@ -32,10 +32,8 @@ format: $(READY) ## format the code, mend what lint can
 soak: $(READY) ## the long tests: kills under load, fuzzing
 	@$(BIN)/pytest -m soak $(ARGS)
 
-bench: $(READY) ## what one process does: events a second, CPU for each; what a backlog costs
-	@$(BIN)/python -m bench.throughput $(ARGS)
-	@$(BIN)/python -m bench.backlog
-	@$(BIN)/python -m bench.sending
+bench: $(READY) ## what it all costs, side by side: 20 minutes; ARGS=--quick: two
+	@$(BIN)/python -m bench $(ARGS)
 
 clean: ## remove the virtual environment and every cache
 	rm -rf .venv .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis

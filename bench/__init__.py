@@ -1,1 +1,1 @@
-"""Speed and memory, measured side by side: never part of the tests."""
+"""Speed, memory and growth, measured side by side in one run: `make bench`. Never part of the tests."""

@@ -1,0 +1,44 @@
+"""From the 202 to the arrival, at a steady rate."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from bench.paced import Request, publish_paced
+from bench.processes import wait_until
+from bench.receivers import Endpoint
+from bench.server import Server
+
+__all__ = ["Latency", "measure_latency", "percentile"]
+
+_ARRIVE_WITHIN = 60  # seconds
+
+
+class Latency(msgspec.Struct, frozen=True):
+    p50_ms: float
+    p99_ms: float
+
+
+def measure_latency(
+    server: Server,
+    receiver: Endpoint,
+    request: Request,
+    *,
+    per_request: int,
+    per_s: float,
+    seconds: float,
+) -> Latency:
+    """Each request holds its number as its title, and makes `per_request` deliveries to that receiver.
+
+    Raises RuntimeError and NotReady.
+    """
+    answered = publish_paced(server.url, request, per_s=per_s, seconds=seconds)
+    wanted = len(answered) * per_request
+    wait_until(lambda: receiver.count() >= wanted, what="the last arrivals", within=_ARRIVE_WITHIN)
+    took = sorted(max(at - answered[number], 0) / 1e6 for number, at in receiver.arrivals())
+    return Latency(p50_ms=percentile(took, 50), p99_ms=percentile(took, 99))
+
+
+def percentile(ascending: Sequence[float], percent: int) -> float:
+    """The smallest value that at least so many percent do not exceed."""
+    return ascending[max(-(-len(ascending) * percent // 100) - 1, 0)]

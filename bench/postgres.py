@@ -1,0 +1,84 @@
+"""A PostgreSQL of its own: that of the tests, but with fsync on, and with the settings of a small server."""
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import asyncpg
+from tests.postgres import Server, new_database
+
+__all__ = ["Postgres", "postgres"]
+
+_SETTINGS = {
+    "shared_buffers": "512MB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "15min",
+    "max_connections": "300",
+}
+
+
+class Postgres:
+    """One running cluster. Each measurement gets a database of its own."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._made = 0
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a fresh database, dropped at the end."""
+        self._made += 1
+        url = new_database(f"bench_{self._made}", server=self._server.url)
+        try:
+            yield url
+        finally:
+            self.run(f"DROP DATABASE {urlsplit(url).path[1:]} WITH (FORCE)")
+
+    def run(self, statement: str, *, url: str | None = None) -> list[Any]:
+        """One statement on a connection of its own; its rows."""
+
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(url or self._server.url)
+            try:
+                return await connection.fetch(statement)
+            finally:
+                await connection.close()
+
+        return asyncio.run(ask())
+
+    def wal_position(self) -> int:
+        """Bytes of write-ahead log so far."""
+        ((position,),) = self.run("SELECT (pg_current_wal_lsn() - '0/0')::bigint")
+        return int(position)
+
+    def restart_cold(self) -> None:
+        """Start again with nothing in its buffers, nor of its files in the system's cache."""
+        self.run("CHECKPOINT")
+        self._server.stop()
+        for path in self._server.data.rglob("*"):
+            if path.is_file():
+                handle = os.open(path, os.O_RDONLY)
+                os.fsync(handle)
+                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(handle)
+        self._server.start()
+
+
+@contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """A cluster in that folder, which is made. Raises RuntimeError."""
+    folder.mkdir()
+    server = Server(folder, careful=True, settings=_SETTINGS)
+    try:
+        server.start()
+        yield Postgres(server)
+    finally:
+        server.remove()
