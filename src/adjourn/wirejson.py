@@ -21,7 +21,10 @@ import msgspec
 
 from adjourn.errors import Fault, JsonError
 
-__all__ = ["dumps", "loads", "utc"]
+__all__ = ["dumps", "loads", "quoted", "utc"]
+
+quoted = encode_basestring
+"""A string as `dumps` writes it, not yet encoded: for whoever puts JSON together from parts."""
 
 _MAX_SAFE = 2**53 - 1  # Number.MAX_SAFE_INTEGER: beyond it two readers may read two numbers
 _MAX_SAFE_CHARS = len(str(-_MAX_SAFE))

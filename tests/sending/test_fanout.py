@@ -19,7 +19,7 @@ from adjourn.models import (
     Outcome,
     Verdict,
 )
-from adjourn.sending.fanout import FanOut, fan_out
+from adjourn.sending.fanout import Decisions, FanOut, fan_out
 from adjourn.sending.submission import parse_submission
 
 AT = datetime(2025, 1, 15, 10, 30, 0, 7_999, tzinfo=UTC)
@@ -86,6 +86,11 @@ def connected(
     )
 
 
+def by_user(connections: Sequence[Connection]) -> dict[str, list[Connection]]:
+    users = dict.fromkeys(each.user_id for each in connections)
+    return {user: [each for each in connections if each.user_id == user] for user in users}
+
+
 def fan(
     apps: Sequence[App],
     connections: Sequence[Connection] = (),
@@ -99,8 +104,9 @@ def fan(
     ids = count(1)
     return fan_out(
         parse_submission(raw),
-        apps={each.id: each for each in apps},
-        connections=connections,
+        find_app={each.id: each for each in apps}.get,
+        connections=by_user(connections),
+        decisions=Decisions(),
         at=AT,
         new_id=lambda: f"id{next(ids)}",
     )
@@ -256,7 +262,14 @@ def test_the_connection_that_a_publication_ends_hears_of_it_expired_or_not() -> 
         "audience": {"user_ids": ["ana"]},
     }
     revoked = msgspec.structs.replace(parse_submission(raw), revokes=expired)
-    result = fan_out(revoked, apps={"a": app("a")}, connections=[expired], at=AT, new_id=lambda: "id")
+    result = fan_out(
+        revoked,
+        find_app={"a": app("a")}.get,
+        connections={"ana": [expired]},
+        at=AT,
+        new_id=lambda: "id",
+        decisions=Decisions(),
+    )
     assert outcomes(result) == [("a", "ana", "sent")]
 
 

@@ -19,7 +19,7 @@ from adjourn.models import (
     ConnectionStatus,
     Filter,
 )
-from adjourn.sending.fanout import FanOut, fan_out
+from adjourn.sending.fanout import Decisions, FanOut, fan_out
 from adjourn.sending.submission import parse_submission
 
 AT = datetime(2025, 1, 15, 10, 30, tzinfo=UTC)
@@ -106,8 +106,9 @@ def fan(apps: Sequence[App], *, assigned: bool = True, owner: str | None = None)
     ids = count(1)
     return fan_out(
         parse_submission(raw),
-        apps={each.id: each for each in apps},
-        connections=[connected(each.id) for each in apps],
+        find_app={each.id: each for each in apps}.get,
+        connections={"ana": [connected(each.id) for each in apps]},
+        decisions=Decisions(),
         at=AT,
         new_id=lambda: f"id{next(ids)}",
         owner=owner,
@@ -116,7 +117,7 @@ def fan(apps: Sequence[App], *, assigned: bool = True, owner: str | None = None)
 
 def sends(result: FanOut) -> list[tuple[str, str | None, str]]:
     return [
-        (envelope.app.id, each.target, each.url)
+        (envelope.app.id, each.to.target, each.to.url)
         for envelope in result.envelopes
         for each in envelope.deliveries
     ]

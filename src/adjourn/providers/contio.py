@@ -890,17 +890,16 @@ class Contio(Provider):
         return (_OLD_NAME, to_old_form(data)) if event_type == self.aliases[_OLD_NAME] else None
 
     def head(self, facts: Facts) -> bytes:
-        fields: JsonObject = {
-            "event_type": facts.event_type,
-            "event_id": facts.event_id,
-            "timestamp": facts.timestamp,
-            "partner_app_id": facts.app_id,
-        }
+        text = wirejson.quoted
+        head = (
+            f'{{"event_type":{text(facts.event_type)},"event_id":{text(facts.event_id)},'
+            f'"timestamp":{text(facts.timestamp)},"partner_app_id":{text(facts.app_id)}'
+        )
         if facts.user is not None:
-            fields["for_user"] = {"id": facts.user[0], "email": facts.user[1]}
+            head += f',"for_user":{{"id":{text(facts.user[0])},"email":{text(facts.user[1])}}}'
         if facts.actor_user_id is not None:
-            fields["actor_user_id"] = facts.actor_user_id
-        return wirejson.dumps(fields)[:-1] + b',"data":'
+            head += f',"actor_user_id":{text(facts.actor_user_id)}'
+        return f'{head},"data":'.encode()
 
     def automation_of(self, event_type: str, data: JsonObject) -> str | None:
         return data["automation_id"] if event_type == self.aliases[_OLD_NAME] else None

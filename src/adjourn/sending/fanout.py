@@ -4,14 +4,13 @@
 Pure: apps and connections are given.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 import msgspec
 
 from adjourn import wirejson
+from adjourn.endpoint import lane_id, parse_endpoint
 from adjourn.models import (
     App,
     AppStatus,
@@ -26,18 +25,31 @@ from adjourn.models import (
 from adjourn.providers.provider import Facts
 from adjourn.sending.submission import Submission
 
-__all__ = ["Addressed", "Envelope", "FanOut", "fan_out"]
+__all__ = ["Address", "Addressed", "Decisions", "Envelope", "FanOut", "fan_out"]
 
 _MOST_URLS = 10  # of one event for one app: what a partner sets up multiplies no more than that
+_MOST_DECISIONS = 20_000  # in memory
 _User = tuple[str, str]  # id, email
 
 
-class Addressed(NamedTuple):
-    """A delivery to be: to which target (an automation's id, None for the app), at which URL now."""
+class Address(msgspec.Struct, frozen=True):
+    """Where an app's events go: to which target (an automation's id, None for the app), at which URL now.
 
-    delivery_id: str
+    `is_open`: an attempt may start there.
+    """
+
     target: str | None
     url: str
+    origin: str
+    lane_id: int
+    is_open: bool
+
+
+class Addressed(msgspec.Struct, frozen=True):
+    """A delivery to be."""
+
+    delivery_id: str
+    to: Address
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -62,16 +74,44 @@ class FanOut(msgspec.Struct, frozen=True):
     assignments: "Sequence[FanOut]" = ()
 
 
+class _Decision(msgspec.Struct, frozen=True):
+    """What an app's settings make of an event type."""
+
+    app: App
+    outcome: Outcome
+    addresses: Sequence[Address]
+
+
+class Decisions:
+    """Each app's decision on each event type, as long as the app is the same."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[str, str], _Decision] = {}
+
+    def of(self, submission: Submission, app: App, owner: str | None) -> _Decision:
+        """`owner`: the app whose automation this is for."""
+        if owner is not None:  # which automation the data names decides: never the same twice
+            return _decide(submission, app, owner)
+        place = (app.id, submission.event_type.name)
+        made = self._made.get(place)
+        if made is None or made.app is not app:
+            if len(self._made) >= _MOST_DECISIONS:
+                self._made.clear()
+            made = self._made[place] = _decide(submission, app, None)
+        return made
+
+
 def fan_out(
     submission: Submission,
     *,
-    apps: Mapping[str, App],
-    connections: Sequence[Connection],
+    find_app: Callable[[str], App | None],
+    connections: Mapping[str, Sequence[Connection]],
     at: datetime,
     new_id: Callable[[], str],
+    decisions: Decisions,
     owner: str | None = None,
 ) -> FanOut:
-    """Decide for each (app, user) of the audience. `connections` are all those of its users.
+    """Decide for each (app, user) of the audience. `connections` are all those of its users, by user.
 
     Apps of another provider are outside the audience: they are not even considered. `owner`: the app whose
     automation this is for; nobody else gets it.
@@ -81,22 +121,23 @@ def fan_out(
     verdicts: list[Verdict] = []
     envelopes: list[Envelope] = []
     versions: dict[str, int] = {}
-    for app_id, user_id, candidate in _candidates(submission, apps, connections):
-        if candidate is None:
+    for app, user_id, email in _candidates(submission, find_app, connections):
+        if app is None or (user_id is not None and email is None):
+            app_id = None if app is None else app.id
             verdicts.append(Verdict(app_id, user_id, Outcome.NOT_CONNECTED))
             continue
-        app, user = candidate
         versions[app.id] = app.version
-        outcome, urls = _decide(submission, app, owner)
-        if outcome is not Outcome.SENT:
-            verdicts.append(Verdict(app.id, user_id, outcome))
+        decision = decisions.of(submission, app, owner)
+        if decision.outcome is not Outcome.SENT:
+            verdicts.append(Verdict(app.id, user_id, decision.outcome))
             continue
+        user = None if user_id is None or email is None else (user_id, email)
         event = _event(submission, app, user, (new_id(), publication_id, timestamp))
         data = submission.data_json if event.own_data is None else event.own_data
-        deliveries = [Addressed(new_id(), target, url) for url, target in urls.items()]
+        deliveries = [Addressed(new_id(), address) for address in decision.addresses]
         envelopes.append(Envelope(event, app, deliveries, event.head + data + b"}"))
-        delivery_ids = tuple(each.delivery_id for each in deliveries)
-        verdicts.append(Verdict(app.id, user_id, outcome, event.id, delivery_ids))
+        delivery_ids = tuple([each.delivery_id for each in deliveries])
+        verdicts.append(Verdict(app.id, user_id, Outcome.SENT, event.id, delivery_ids))
     publication = Publication(
         id=publication_id,
         at=at,
@@ -112,35 +153,50 @@ def fan_out(
 
 
 def _candidates(
-    submission: Submission, apps: Mapping[str, App], connections: Sequence[Connection]
-) -> Iterator[tuple[str | None, str | None, tuple[App, _User | None] | None]]:
-    """Each (app, user) to decide about; the last is None where the user is not connected."""
-    if submission.audience.user_ids is None:
-        for app_id in submission.audience.partner_app_ids or ():
-            app = apps.get(app_id)
-            if app is not None and app.provider == submission.provider.name:
-                yield app.id, None, (app, None)
+    submission: Submission,
+    find_app: Callable[[str], App | None],
+    connections: Mapping[str, Sequence[Connection]],
+) -> Iterator[tuple[App | None, str | None, str | None]]:
+    """Each (app, user, the user's e-mail address) to decide about.
+
+    Without an app the user is connected to none; with an app and no address, the user is not to this one.
+    """
+    provider = submission.provider.name
+    user_ids = submission.audience.user_ids
+    if user_ids is None:
+        for app in map(find_app, submission.audience.partner_app_ids or ()):
+            if app is not None and app.provider == provider:
+                yield app, None, None
         return
-    of_user: dict[str, list[Connection]] = defaultdict(list)
-    for connection in connections:
-        app = apps.get(connection.app_id)
-        if app is not None and app.provider == submission.provider.name:
-            of_user[connection.user_id].append(connection)
-    for user_id in submission.audience.user_ids:
-        if user_id not in of_user:
-            yield None, user_id, None
-        for connection in of_user[user_id]:
+    for user_id in user_ids:
+        considered = False
+        for connection in connections.get(user_id, ()):
+            app = find_app(connection.app_id)
+            if app is None or app.provider != provider:
+                continue
+            considered = True
             # One that ends hears of it, expired or not.
             connected = connection.status is ConnectionStatus.ACTIVE or connection is submission.revokes
-            candidate = (apps[connection.app_id], (user_id, connection.user_email))
-            yield connection.app_id, user_id, candidate if connected else None
+            yield app, user_id, connection.user_email if connected else None
+        if not considered:
+            yield None, user_id, None
 
 
 _Urls = dict[str, str | None]
 """Where an event goes: each URL once, with its target."""
 
 
-def _decide(submission: Submission, app: App, owner: str | None) -> tuple[Outcome, _Urls]:
+def _decide(submission: Submission, app: App, owner: str | None) -> _Decision:
+    outcome, urls = _outcome(submission, app, owner)
+    return _Decision(app, outcome, [_address(app, url, target) for url, target in urls.items()])
+
+
+def _address(app: App, url: str, target: str | None) -> Address:
+    origin = parse_endpoint(url).origin
+    return Address(target, url, origin, lane_id(app.id, origin, target), app.takes_attempts(target))
+
+
+def _outcome(submission: Submission, app: App, owner: str | None) -> tuple[Outcome, _Urls]:
     name = submission.event_type.name
     always = name in submission.provider.always_delivered
     if owner is not None and owner != app.id:

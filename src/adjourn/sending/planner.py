@@ -3,7 +3,7 @@
 Read after the requests came in: so no change that was answered before them is missed.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from adjourn.errors import Fault, InputError
 from adjourn.ids import Uuid7
 from adjourn.models import App, AppStatus, Audience, Connection, ConnectionStatus
 from adjourn.sending.apps import AppCache
-from adjourn.sending.fanout import FanOut, fan_out
+from adjourn.sending.fanout import Decisions, FanOut, fan_out
 from adjourn.sending.matching import assignments
 from adjourn.sending.submission import Submission
 from adjourn.storage.base import Directory
@@ -37,6 +37,7 @@ class Planner:
         self._directory = directory
         self._apps = apps
         self._ids = ids
+        self._decisions = Decisions()
 
     async def read(self, submissions: Sequence[Submission]) -> Known:
         """Raises StorageError."""
@@ -55,31 +56,50 @@ class Planner:
 
     def plan(self, submission: Submission, known: Known, at: datetime) -> FanOut:
         """With the assignments that it brings, where it asks for them. Raises InputError."""
-        connections = (
-            [each for user_id in submission.audience.user_ids or () for each in known.connections[user_id]]
-            if submission.revokes is None
-            else [submission.revokes]
+        ended = submission.revokes
+        connections = known.connections if ended is None else {ended.user_id: [ended]}
+        self._check_apps(submission)
+        automation_id = _automation_of(submission)
+        made = fan_out(
+            submission,
+            find_app=self._apps.find,
+            connections=connections,
+            at=at,
+            new_id=self._ids,
+            decisions=self._decisions,
+            owner=None if automation_id is None else known.owners[automation_id],
         )
-        apps = self._known_apps(submission, connections)
-        owner = known.owners.get(_automation_of(submission) or "")
-        made = fan_out(submission, apps=apps, connections=connections, at=at, new_id=self._ids, owner=owner)
         if not submission.match_automations or submission.event_type.name != _MATCHED:
             return made
-        assigned = [
-            fan_out(each, apps={app.id: app}, connections=connections, at=at, new_id=self._ids, owner=app.id)
-            for app in apps.values()
-            for each in self._assignments(submission, app, connections, at)
-        ]
-        return msgspec.structs.replace(made, assignments=assigned)
+        return msgspec.structs.replace(made, assignments=[*self._assigned(submission, connections, at)])
 
-    def _known_apps(self, submission: Submission, connections: Iterable[Connection]) -> dict[str, App]:
-        found = {each.app_id: self._apps.find(each.app_id) for each in connections}
+    def _check_apps(self, submission: Submission) -> None:
         for index, app_id in enumerate(submission.audience.partner_app_ids or ()):
-            found[app_id] = self._apps.find(app_id)
-            if found[app_id] is None:
+            if self._apps.find(app_id) is None:
                 fault = Fault(f"{submission.path}.audience.partner_app_ids[{index}]", "is no app's id")
                 raise InputError("the audience names an app that does not exist", faults=[fault])
-        return {app_id: app for app_id, app in found.items() if app is not None}
+
+    def _assigned(
+        self, submission: Submission, connections: Mapping[str, Sequence[Connection]], at: datetime
+    ) -> Iterator[FanOut]:
+        """What each automation that matches, of each app that the audience reaches, is told."""
+        reached = [each for user in submission.audience.user_ids or () for each in connections[user]]
+        for app_id in dict.fromkeys(
+            [*[each.app_id for each in reached], *(submission.audience.partner_app_ids or ())]
+        ):
+            app = self._apps.find(app_id)
+            if app is None:
+                continue
+            for each in self._assignments(submission, app, reached, at):
+                yield fan_out(
+                    each,
+                    find_app={app.id: app}.get,
+                    connections=connections,
+                    at=at,
+                    new_id=self._ids,
+                    decisions=self._decisions,
+                    owner=app.id,
+                )
 
     def _assignments(
         self, submission: Submission, app: App, connections: Iterable[Connection], at: datetime

@@ -11,7 +11,6 @@ from datetime import datetime
 
 import msgspec
 
-from adjourn.endpoint import lane_id, parse_endpoint
 from adjourn.errors import StorageError, TooLarge
 from adjourn.providers import order_key
 from adjourn.sending.apps import AppCache
@@ -200,32 +199,30 @@ class Publisher:
         self, submission: Submission, envelope: Envelope, addressed: Addressed, held: list[Claimed]
     ) -> NewDelivery:
         """Owned by this process from the start where it has room, else left to wait in its lane."""
-        app, event, (delivery_id, target, url) = envelope.app, envelope.event, addressed
-        origin = parse_endpoint(url).origin
-        lane = lane_id(app.id, origin, target)
-        order = _order_key(submission, target) if app.options.ordered else None
-        may_go = order is None and app.takes_attempts(target)
-        holds = may_go and self._worker.try_hold(delivery_id, lane, app.id)
+        app, event, to = envelope.app, envelope.event, addressed.to
+        order = _order_key(submission, to.target) if app.options.ordered else None
+        may_go = order is None and to.is_open
+        holds = may_go and self._worker.try_hold(addressed.delivery_id, to.lane_id, app.id)
         if holds:
             held.append(
                 Claimed(
-                    id=delivery_id,
+                    id=addressed.delivery_id,
                     app_id=app.id,
-                    lane_id=lane,
+                    lane_id=to.lane_id,
                     event_id=event.id,
                     event_type=submission.event_type.name,
                     body=envelope.body,
-                    target=target,
+                    target=to.target,
                 )
             )
         return NewDelivery(
-            id=delivery_id,
+            id=addressed.delivery_id,
             app_id=app.id,
             event_id=event.id,
             event_type=submission.event_type.name,
-            lane_id=lane,
-            origin=origin,
-            target=target,
+            lane_id=to.lane_id,
+            origin=to.origin,
+            target=to.target,
             owner=self._worker.id if holds else None,
             order_key=order,
         )
