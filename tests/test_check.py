@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adjourn.check import _compiled, check
+from adjourn.check import _compiled, check, fitting
 from adjourn.providers import contio
 from adjourn.sending.submission import EventBody
 
@@ -50,7 +50,7 @@ FORMS = [(each.data, each.sample_data) for each in contio.PROVIDER.event_types.v
 
 
 def faults_by_closures(struct: type[msgspec.Struct], value: object) -> list[tuple[str, str]]:
-    return [(f"${path}", reason) for path, reason in _compiled(struct)[1](value)]
+    return [(f"${path}", reason) for path, reason in _compiled(struct).find_problems(value)]
 
 
 def faults(struct: type[msgspec.Struct], value: object) -> list[tuple[str, str]]:
@@ -92,4 +92,13 @@ def test_any_value_gets_the_same_verdict(value: object) -> None:
 
 @pytest.mark.parametrize(("struct", "good"), FORMS)
 def test_good_data_is_of_the_strict_form(struct: type[msgspec.Struct], good: object) -> None:
-    assert msgspec.convert(good, _compiled(struct)[0])
+    twin = fitting(struct, good)
+    assert twin is not None
+    assert msgspec.structs.asdict(msgspec.convert(good, struct)).keys() == msgspec.structs.asdict(twin).keys()
+
+
+def test_what_fits_has_the_structs_fields_and_defaults() -> None:
+    twin = fitting(EventBody, {"event_type": "t", "data": 1, "audience": {"partner_app_ids": ["a"]}})
+    assert twin is not None
+    assert (twin.event_type, twin.data, twin.provider, twin.match_automations) == ("t", 1, None, False)
+    assert (twin.audience.user_ids, twin.audience.partner_app_ids) == (None, ["a"])

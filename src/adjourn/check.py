@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
 from datetime import date
 from functools import cache
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union
 
 import msgspec
 import msgspec.inspect as mi
@@ -26,7 +26,9 @@ from msgspec import Meta, Struct
 from adjourn.endpoint import parse_endpoint
 from adjourn.errors import Fault
 
-__all__ = ["check"]
+__all__ = ["check", "fitting"]
+
+S = TypeVar("S", bound=Struct)
 
 _Problem = tuple[str, str]  # the path below the value checked ("" is the value itself), and the reason
 _Check = Callable[[Any], Sequence[_Problem]]
@@ -78,31 +80,41 @@ def check(struct: type[Struct], value: object, *, path: str = "$") -> list[Fault
 
     `path` is where the value stands in the request: it starts the path of each fault.
     """
-    strict, find_problems = _compiled(struct)
-    if strict is not None and _fits(strict, value):
+    if fitting(struct, value) is not None:
         return []
-    return [Fault(path + below, reason) for below, reason in find_problems(value)]
+    return [Fault(path + below, reason) for below, reason in _compiled(struct).find_problems(value)]
+
+
+def fitting(struct: type[S], value: object) -> S | None:
+    """The value as if it were a `struct`, where that is sure at a glance; None: `check` may still take it.
+
+    It has the struct's fields, and stands for it in no other way. Never raises.
+    """
+    strict = _compiled(struct).strict
+    if strict is None:
+        return None
+    try:
+        found: S = msgspec.convert(value, strict)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return None
+    return found
+
+
+class _Compiled(NamedTuple):
+    strict: Any  # a type that takes nothing that the closures refuse; None where msgspec has none
+    find_problems: _Check
 
 
 @cache
-def _compiled(struct: type[Struct]) -> tuple[Any, _Check]:
+def _compiled(struct: type[Struct]) -> _Compiled:
     node = mi.type_info(struct)
-    return _strict_form(node), _check_of(node)
+    return _Compiled(_strict_form(node), _check_of(node))
 
 
 # --- whether all is well, told by msgspec
 
 
-def _fits(strict: Any, value: object) -> bool:
-    try:
-        msgspec.convert(value, strict)
-    except (msgspec.ValidationError, UnicodeEncodeError):
-        return False
-    return True
-
-
 def _strict_form(node: mi.Type) -> Any:
-    """A type that takes nothing that the closures refuse, or None where msgspec has none."""
     try:
         strict = _strict_type(node)
         msgspec.convert(None, strict | None)  # it has its own opinion of unions
@@ -145,15 +157,20 @@ def _strict_type(node: mi.Type, format_name: str | None = None) -> Any:
 
 
 def _strict_struct(fields: Collection[mi.Field]) -> Any:
-    """It is never kept: only whether a value could be converted to it counts."""
     rows: list[Any] = [
-        (f"field_{number}", _strict_type(field.type), *(() if field.required else (None,)))
-        for number, field in enumerate(fields)
+        (field.name, _strict_type(field.type), *(() if field.required else (_default(field),)))
+        for field in fields
     ]
-    names = {f"field_{number}": field.encode_name for number, field in enumerate(fields)}
+    names = {field.name: field.encode_name for field in fields}
     return msgspec.defstruct(
         "Strict", rows, rename=names, kw_only=True, frozen=True, gc=False, forbid_unknown_fields=True
     )
+
+
+def _default(field: mi.Field) -> Any:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return msgspec.field(default_factory=field.default_factory)
+    return msgspec.UNSET if field.default is msgspec.NODEFAULT else field.default  # as inspect shows UNSET
 
 
 # --- what is wrong, told by closures

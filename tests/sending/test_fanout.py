@@ -21,6 +21,7 @@ from adjourn.models import (
 )
 from adjourn.sending.fanout import Decisions, FanOut, fan_out
 from adjourn.sending.submission import parse_submission
+from adjourn.wirejson import utc
 
 AT = datetime(2025, 1, 15, 10, 30, 0, 7_999, tzinfo=UTC)
 DATA = {"session_id": "s", "meeting_id": None, "expired_at": "2025-01-15T10:30:00Z"}
@@ -108,6 +109,7 @@ def fan(
         connections=by_user(connections),
         decisions=Decisions(),
         at=AT,
+        timestamp=utc(AT),
         new_id=lambda: f"id{next(ids)}",
     )
 
@@ -267,6 +269,7 @@ def test_the_connection_that_a_publication_ends_hears_of_it_expired_or_not() -> 
         find_app={"a": app("a")}.get,
         connections={"ana": [expired]},
         at=AT,
+        timestamp=utc(AT),
         new_id=lambda: "id",
         decisions=Decisions(),
     )

@@ -21,6 +21,7 @@ from adjourn.models import (
 )
 from adjourn.sending.fanout import Decisions, FanOut, fan_out
 from adjourn.sending.submission import parse_submission
+from adjourn.wirejson import utc
 
 AT = datetime(2025, 1, 15, 10, 30, tzinfo=UTC)
 OWN = "https://own.example/"
@@ -110,6 +111,7 @@ def fan(apps: Sequence[App], *, assigned: bool = True, owner: str | None = None)
         connections={"ana": [connected(each.id) for each in apps]},
         decisions=Decisions(),
         at=AT,
+        timestamp=utc(AT),
         new_id=lambda: f"id{next(ids)}",
         owner=owner,
     )

@@ -9,7 +9,7 @@ from msgspec import UNSET
 from adjourn.models import App, Attempt, Connection, Delivery
 from adjourn.providers import EventType, Provider
 from adjourn.providers.schema import event_schema, json_schema
-from adjourn.sending.fanout import FanOut
+from adjourn.sending.fanout import Envelope, FanOut
 from adjourn.wirejson import utc
 
 __all__ = [
@@ -160,17 +160,20 @@ def accepted_shape(fan_out: FanOut) -> Json:
 
 
 def _envelopes(fan_out: FanOut) -> list[Json]:
-    return [
-        given(
-            {
-                "event_id": each.event.id,
-                "partner_app_id": each.app.id,
-                "user_id": each.event.user_id,
-                "delivery_ids": [delivery.delivery_id for delivery in each.deliveries],
-            }
-        )
-        for each in fan_out.envelopes
-    ]
+    return [_envelope_shape(each) for each in fan_out.envelopes]
+
+
+def _envelope_shape(envelope: Envelope) -> Json:
+    event = envelope.event
+    delivery_ids = [each.delivery_id for each in envelope.deliveries]
+    if event.user_id is None:
+        return {"event_id": event.id, "partner_app_id": event.app_id, "delivery_ids": delivery_ids}
+    return {
+        "event_id": event.id,
+        "partner_app_id": event.app_id,
+        "user_id": event.user_id,
+        "delivery_ids": delivery_ids,
+    }
 
 
 def listing(items: Sequence[Json], total: int, page: tuple[int, int], *, name: str = "items") -> Json:

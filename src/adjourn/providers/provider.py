@@ -79,7 +79,7 @@ class EventType:
         return data
 
 
-class Facts(NamedTuple):
+class Facts(Struct, frozen=True):
     """What an envelope says around its data. `user` is (id, email)."""
 
     event_type: str

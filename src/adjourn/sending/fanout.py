@@ -107,17 +107,18 @@ def fan_out(
     find_app: Callable[[str], App | None],
     connections: Mapping[str, Sequence[Connection]],
     at: datetime,
+    timestamp: str,
     new_id: Callable[[], str],
     decisions: Decisions,
     owner: str | None = None,
 ) -> FanOut:
     """Decide for each (app, user) of the audience. `connections` are all those of its users, by user.
 
-    Apps of another provider are outside the audience: they are not even considered. `owner`: the app whose
-    automation this is for; nobody else gets it.
+    Apps of another provider are outside the audience: they are not even considered. `timestamp` is that of
+    a submission without its own. `owner`: the app whose automation this is for; nobody else gets it.
     """
     publication_id = new_id()
-    timestamp = submission.timestamp or wirejson.utc(at)
+    timestamp = submission.timestamp or timestamp
     verdicts: list[Verdict] = []
     envelopes: list[Envelope] = []
     versions: dict[str, int] = {}

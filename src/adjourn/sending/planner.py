@@ -38,6 +38,7 @@ class Planner:
         self._apps = apps
         self._ids = ids
         self._decisions = Decisions()
+        self._now: tuple[datetime | None, str] = (None, "")  # and how it is spelled
 
     async def read(self, submissions: Sequence[Submission]) -> Known:
         """Raises StorageError."""
@@ -65,6 +66,7 @@ class Planner:
             find_app=self._apps.find,
             connections=connections,
             at=at,
+            timestamp=self._spelled(at),
             new_id=self._ids,
             decisions=self._decisions,
             owner=None if automation_id is None else known.owners[automation_id],
@@ -72,6 +74,11 @@ class Planner:
         if not submission.match_automations or submission.event_type.name != _MATCHED:
             return made
         return msgspec.structs.replace(made, assignments=[*self._assigned(submission, connections, at)])
+
+    def _spelled(self, at: datetime) -> str:
+        if self._now[0] is not at:
+            self._now = (at, wirejson.utc(at))
+        return self._now[1]
 
     def _check_apps(self, submission: Submission) -> None:
         for index, app_id in enumerate(submission.audience.partner_app_ids or ()):
@@ -96,6 +103,7 @@ class Planner:
                     find_app={app.id: app}.get,
                     connections=connections,
                     at=at,
+                    timestamp=self._spelled(at),
                     new_id=self._ids,
                     decisions=self._decisions,
                     owner=app.id,
