@@ -1,13 +1,16 @@
 """How often a key may ask: CONTRACTS 1.7, "Rate limits"."""
 
-from collections.abc import AsyncIterator, Mapping
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
 from tests.api.harness import Api, open_api, sample
 
-from adjourn.api.limits import RateLimit
+from adjourn.api.limits import OwnWindows, RateLimit, SharedWindows
 from adjourn.api.problems import Problem
 
 
@@ -56,11 +59,76 @@ def test_a_key_is_not_held_back_by_another() -> None:
 
 
 def test_only_the_keys_of_the_last_minute_are_remembered() -> None:
-    limit = RateLimit(1, clock=(clock := Clock()))
+    windows = OwnWindows()
+    limit = RateLimit(1, clock=(clock := Clock()), windows=windows)
     for number in range(100):
         limit.count(str(number))
         clock.now += 1
-    assert len(limit) == 60
+    assert len(windows) == 60
+
+
+class TestProcessesOfOneNode:
+    """Each has windows of its own over the file that all were given."""
+
+    @pytest.fixture
+    def file(self) -> Iterator[int]:
+        file = SharedWindows.make_file()
+        yield file
+        os.close(file)
+
+    def test_they_count_together(self, file: int) -> None:
+        clock = Clock()
+        first, second = (RateLimit(3, clock=clock, windows=SharedWindows(file)) for _ in range(2))
+        assert first.count("a") == rate(2, 60, limit=3)
+        clock.now += 20
+        assert second.count("a") == rate(1, 40, limit=3)
+        assert first.count("a") == rate(0, 40, limit=3)
+        refused(second)
+        clock.now += 40
+        assert second.count("a") == rate(2, 60, limit=3)
+
+    def test_limits_of_different_nouns_share_it(self, file: int) -> None:
+        apps, keys = (
+            RateLimit(1, clock=Clock(), windows=SharedWindows(file), noun=noun) for noun in ("app", "key")
+        )
+        apps.count("a")
+        keys.count("a")
+        refused(apps)
+
+    def test_many_keys_are_counted_each(self, file: int) -> None:
+        limit = RateLimit(1, clock=Clock(), windows=SharedWindows(file))
+        names = [f"app-{number}" for number in range(5000)]
+        for name in names:
+            limit.count(name)
+        for name in names:
+            refused(limit, name)
+
+    def test_one_that_is_stopped_while_it_counts_holds_nobody_up(self, file: int) -> None:
+        windows = SharedWindows(file)
+        program = (
+            "import fcntl, sys; fcntl.lockf(int(sys.argv[1]), fcntl.LOCK_EX); print('', flush=True); input()"
+        )
+        holder = subprocess.Popen(
+            [sys.executable, "-c", program, str(file)],
+            pass_fds=[file],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        with holder:
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            assert [windows.count("a", 1.0)[1] for _ in range(3)] == [0, 1, 2]
+            holder.kill()
+
+    def test_processes_that_count_at_once_miss_none(self, file: int) -> None:
+        program = (
+            "import sys; from adjourn.api.limits import SharedWindows as S; windows = S(int(sys.argv[1]))\n"
+            "for _ in range(2000): windows.count('a', 1.0)"
+        )
+        command = [sys.executable, "-c", program, str(file)]
+        for process in [subprocess.Popen(command, pass_fds=[file]) for _ in range(2)]:
+            assert process.wait() == 0
+        assert SharedWindows(file).count("a", 1.0) == (61.0, 4000)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from adjourn.api.connections import Connections, OwnConnections
 from adjourn.api.credentials import Credentials
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
-from adjourn.api.limits import RateLimit
+from adjourn.api.limits import RateLimit, Windows
 from adjourn.api.publishing import Publishing
 from adjourn.api.replays import Replays
 from adjourn.api.services import Services, handle_error
@@ -46,9 +46,18 @@ async def docs() -> Response[str]:
     )
 
 
-def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) -> Front:
-    """Every path of both APIs, over one engine. `clock`: that of the rate limits, in seconds."""
+def build_app(
+    engine: Engine, *, clock: Callable[[], float] = time.monotonic, windows: Windows | None = None
+) -> Front:
+    """Every path of both APIs, over one engine. `clock`: that of the rate limits, in seconds.
+
+    `windows`: where they count, if not in this process alone.
+    """
     settings = engine.settings
+
+    def limit(most: int, noun: str) -> RateLimit | None:
+        return RateLimit(most, clock=clock, noun=noun, windows=windows) if most else None
+
     idempotency = Idempotency(engine.store.directory, engine.vault)
     publishing = Publishing(engine.publisher, idempotency)
     platform_auth = PlatformAuth(engine.platform_digest)
@@ -83,7 +92,7 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
         route_handlers=_of_own_app(),
         dependencies={"app": Provide(app_of_key)},
         guards=[check_status],
-        middleware=_partner_middleware(partner_auth, _limit(settings.partner_rate_limit, clock, "app")),
+        middleware=_partner_middleware(partner_auth, limit(settings.partner_rate_limit, "app")),
     )
     inner = Litestar(
         route_handlers=[healthz, openapi_json, docs, platform_routes, partner_routes],
@@ -97,8 +106,13 @@ def build_app(engine: Engine, *, clock: Callable[[], float] = time.monotonic) ->
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
-    platform_limit = _limit(settings.platform_rate_limit, clock, "key")
-    return Front(inner, platform=platform_auth, limit=platform_limit, routes=routes, ids=engine.ids)
+    return Front(
+        inner,
+        platform=platform_auth,
+        limit=limit(settings.platform_rate_limit, "key"),
+        routes=routes,
+        ids=engine.ids,
+    )
 
 
 def _of_one_app() -> Router:
@@ -129,10 +143,6 @@ def _of_own_app() -> list[ControllerRouterHandler]:
         OwnConnections,
         Credentials,
     ]
-
-
-def _limit(most: int, clock: Callable[[], float], noun: str) -> RateLimit | None:
-    return RateLimit(most, clock=clock, noun=noun) if most else None
 
 
 def _platform_only(auth: PlatformAuth) -> Middleware:

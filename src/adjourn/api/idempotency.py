@@ -89,19 +89,31 @@ class Idempotency:
             return replayed
         except Exception as exc:
             answer = problem_answer(exc, call.request_id)
-            if answer.status < 500:
-                await self._directory.keep_answer(keep(answer))
+            if answer.status >= 500:
+                return answer
+            await self._directory.keep_answer(keep(answer))
+            return await self._unless_another(call, key, body_hash, answer)
+
+    async def _unless_another(self, call: Call, key: str, body_hash: bytes, answer: Answer) -> Answer:
+        """This answer, or the one that another node gave first: it may be why this work could not be done."""
+        kept = await self._directory.find_answer(call.scope, key)
+        if kept is None or self._body(kept) == answer.body:
             return answer
+        return self._again(call, body_hash, kept)
 
     async def _replay(self, call: Call, key: str, body_hash: bytes) -> Answer | None:
         kept = await self._directory.find_answer(call.scope, key)
-        if kept is None:
-            return None
+        return None if kept is None else self._again(call, body_hash, kept)
+
+    def _again(self, call: Call, body_hash: bytes, kept: KeptAnswer) -> Answer:
         _check_body(kept.body_hash, body_hash)
-        body = self._vault.open(kept.body) if kept.sealed else kept.body
+        body = self._body(kept)
         if kept.status >= 400:
             body = _of_request(body, call.request_id)
         return Answer(kept.status, body, {"Idempotent-Replayed": "true"})
+
+    def _body(self, kept: KeptAnswer) -> bytes:
+        return self._vault.open(kept.body) if kept.sealed else kept.body
 
 
 def _of_request(problem: bytes, request_id: str) -> bytes:
