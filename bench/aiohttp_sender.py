@@ -34,6 +34,7 @@ from adjourn.sending.sender import (
     UNSENT_FOR,
     LookUp,
     Request,
+    SenderOfTasks,
     look_up,
 )
 
@@ -66,7 +67,7 @@ class _Response(aiohttp.ClientResponse):
             raise aiohttp.ClientError(f"more than {MOST_INTERIM} interim (1xx) answers")
 
 
-class AiohttpSender:
+class AiohttpSender(SenderOfTasks):
     """`Sender` over aiohttp: kept connections; each address is checked where the socket to it is made."""
 
     def __init__(

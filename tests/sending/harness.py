@@ -33,7 +33,7 @@ from adjourn.sending.planner import Planner
 from adjourn.sending.policy import Policy, Reply
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.retries import Retries
-from adjourn.sending.sender import Request
+from adjourn.sending.sender import Request, SenderOfTasks
 from adjourn.sending.submission import Submission, parse_submission
 from adjourn.sending.worker import Pace, Worker
 from adjourn.storage.base import (
@@ -76,7 +76,7 @@ async def eventually(condition: Callable[[], bool], *, within: float = DEADLINE)
             await asyncio.sleep(0.001)
 
 
-class FakeSender:
+class FakeSender(SenderOfTasks):
     """Answers as it is told, and remembers how much was in flight, for each origin and in all."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from tests.sending.harness import DEADLINE, eventually
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.policy import Reply
-from adjourn.sending.sender import LookUp, Request, Sender, look_up
+from adjourn.sending.sender import LookUp, Request, Sender, header_lines, look_up
 
 __all__ = [
     "LOOPBACK",
@@ -229,7 +229,9 @@ def resets(peer: Peer) -> None:
 def to(url: str, body: bytes = b'{"a":1}', *, seconds: float = DEADLINE) -> Request:
     return Request(
         url=url,
-        headers={"Content-Type": "application/json", "User-Agent": "Adjourn/test", "webhook-id": "e1"},
+        lines=header_lines(
+            {"Content-Type": "application/json", "User-Agent": "Adjourn/test", "webhook-id": "e1"}
+        ),
         body=body,
         timeout=timedelta(seconds=seconds),
     )

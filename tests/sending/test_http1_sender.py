@@ -15,9 +15,10 @@ from tests.sending.peers import LOOPBACK, OK, Peer, Run, answers, sending, servi
 
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
+from adjourn.sending.http1.answer import KnownAnswers
 from adjourn.sending.http1.connection import Connection
 from adjourn.sending.policy import Reply
-from adjourn.sending.sender import Request
+from adjourn.sending.sender import Request, header_lines
 
 Found = Sequence[tuple[socket.AddressFamily, str]]
 
@@ -89,6 +90,7 @@ def test_a_request_that_timed_out_on_a_kept_connection_is_not_repeated(run_own: 
 def test_a_connection_that_lost_the_race_of_addresses_says_nothing(run_own: Run) -> None:
     """Else a name with two addresses would get the request twice."""
     said: list[bytes] = []
+    told: list[Reply | None] = []
 
     class Loser:
         def opened(self, connection: Connection) -> bool:
@@ -102,12 +104,13 @@ def test_a_connection_that_lost_the_race_of_addresses_says_nothing(run_own: Run)
 
     async def main() -> None:
         async with serving(handle) as server:
-            connection = Connection("http://a.test:80", Loser())
-            connection.ask(b"POST / HTTP/1.1\r\n\r\n")
+            connection = Connection("http://a.test:80", Loser(), KnownAnswers())
+            connection.ask(b"POST / HTTP/1.1\r\n\r\n", told.append)
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: connection, "127.0.0.1", server.port)
             await eventually(lambda: len(said) == 2)
             assert sorted(said) == [b"", b"(lost)"]
+            assert told == [None]
             assert connection.is_over
 
     run_own(main)
@@ -137,7 +140,7 @@ def test_a_head_has_no_body_whatever_its_length_says(run_own: Run) -> None:
         async with serving(answers(OK.removesuffix(b"ok"))) as server, sending() as sender:
             for count in (1, 2):
                 request = Request(
-                    url=server.url, headers={}, body=b"", timeout=timedelta(seconds=20), method="HEAD"
+                    url=server.url, lines="", body=b"", timeout=timedelta(seconds=20), method="HEAD"
                 )
                 reply = await sender.send(request)
                 assert (reply.status, reply.start) == (200, b"")
@@ -146,18 +149,11 @@ def test_a_head_has_no_body_whatever_its_length_says(run_own: Run) -> None:
     run_own(main)
 
 
-@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "a\0b", "\ud800"])
-def test_a_header_cannot_break_out_of_its_line(run_own: Run, value: str) -> None:
-    async def main() -> None:
-        async with serving(answers(OK)) as server, sending() as sender:
-            for headers in ({"webhook-id": value}, {f"x{value}": "1"}):
-                request = Request(url=server.url, headers=headers, body=b"", timeout=timedelta(seconds=20))
-                reply = await sender.send(request)
-                assert reply.status is None
-                assert reply.error
-            assert server.connections == 0
-
-    run_own(main)
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "a\0b"])
+def test_a_header_cannot_break_out_of_its_line(value: str) -> None:
+    for headers in ({"webhook-id": value}, {f"x{value}": "1"}):
+        with pytest.raises(ValueError, match="line break"):
+            header_lines(headers)
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_openssl_s_server(run: Run, authority: Authority, version: str) -> None:
                 for _ in range(3):
                     request = Request(
                         url=f"https://127.0.0.1:{port}/",
-                        headers={},
+                        lines="",
                         body=b"",
                         timeout=timedelta(seconds=DEADLINE),
                         method="GET",

@@ -13,6 +13,7 @@ __all__ = [
     "KEPT",
     "KEPT_HEADERS",
     "MOST_INTERIM",
+    "NOT_MADE",
     "NO_ANSWER",
     "ODD_ADDRESS",
     "READ",
@@ -30,6 +31,7 @@ READ = 65536  # bytes of it that are read, so that the connection can serve agai
 KEPT_HEADERS = 40  # of a response
 RETRY_AFTER = "retry-after"  # kept wherever it stands: the policy reads it
 MOST_INTERIM = 8  # 1xx answers before the answer
+NOT_MADE = "internal error: the attempt could not be made"
 NO_ANSWER = "the endpoint closed the connection without an answer"
 ODD_ADDRESS = "the URL cannot be connected to: write an IPv4 address as four numbers"
 _LONGEST_KEPT = 1024  # characters of a header's value, and of an error

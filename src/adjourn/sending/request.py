@@ -13,7 +13,7 @@ from adjourn.storage.base import Claimed
 
 __all__ = ["RequestBuilder"]
 
-_USER_AGENT = f"Adjourn/{__version__}"
+_CONSTANT = f"Content-Type: application/json\r\nUser-Agent: Adjourn/{__version__}\r\n"
 
 _Secrets = tuple[Secret, ...]
 
@@ -23,28 +23,31 @@ class RequestBuilder:
 
     def __init__(self) -> None:
         self._signers: dict[str, tuple[int, dict[_Secrets, Signer]]] = {}
+        self._usual: dict[str, tuple[App, Signer]] = {}  # of apps with one secret
+        self._now: datetime | None = None
+        self._seconds = 0  # since the epoch, `_now`
 
     def build(
         self, app: App, claimed: Claimed, policy: Policy, *, url: str, now: datetime, old_first: bool = False
     ) -> Request:
         """`old_first`: signed by the secret before the present one, where its grace period runs."""
+        known, signer = self._usual.get(app.id, (None, None))
+        if signer is None or known is not app:
+            signer = self._signer(app, now, old_first=old_first)
+        if self._now is not now:  # attempts that start together have the same
+            self._now, self._seconds = now, int(now.timestamp())
+        signed = signer.lines(claimed.body, event_id=claimed.event_id, timestamp=self._seconds)
+        return Request(url=url, lines=_CONSTANT + signed, body=claimed.body, timeout=policy.timeout)
+
+    def _signer(self, app: App, now: datetime, *, old_first: bool) -> Signer:
         old = app.secrets_in_grace(now)
         secrets = (*old, app.webhook_secret) if old_first else (app.webhook_secret, *old)
-        signed = self._signer(app, secrets).sign(
-            claimed.body, event_id=claimed.event_id, timestamp=int(now.timestamp())
-        )
-        return Request(
-            url=url,
-            headers={"Content-Type": "application/json", "User-Agent": _USER_AGENT, **signed},
-            body=claimed.body,
-            timeout=policy.timeout,
-        )
-
-    def _signer(self, app: App, secrets: _Secrets) -> Signer:
         version, signers = self._signers.get(app.id, (-1, {}))
         if version != app.version:
             signers = {}
             self._signers[app.id] = (app.version, signers)
         if secrets not in signers:
             signers[secrets] = PROVIDERS[app.provider].signer(app, secrets)
+        if not app.old_secrets:
+            self._usual[app.id] = (app, signers[secrets])
         return signers[secrets]

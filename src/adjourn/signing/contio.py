@@ -11,6 +11,7 @@ from adjourn.signing.scheme import (
     Headers,
     HmacSha256,
     Picked,
+    Signer,
     Verified,
     any_equal,
     check_body,
@@ -29,7 +30,7 @@ _HEX = re.compile(r"[0-9A-Fa-f]{64}")
 _OTHER_SCHEME = re.compile(r"([A-Za-z0-9]{1,16})[=,]")
 
 
-class ContioSigner:
+class ContioSigner(Signer):
     """Signs as Contio does, in one of its profiles, with the Standard Webhooks headers beside.
 
     X-Contio-Signature keys on the UTF-8 bytes of the whole secret, `whsec_` included, as both vendor's page
@@ -48,17 +49,14 @@ class ContioSigner:
         self._key = HmacSha256(_whole(revealed[0]))
         self._standard_keys = [HmacSha256(_decoded(secret)) for secret in revealed]
 
-    def sign(self, body: bytes, *, event_id: str, timestamp: int) -> dict[str, str]:
+    def lines(self, body: bytes, *, event_id: str, timestamp: int) -> str:
         """Five headers: Contio's two, and the three of Standard Webhooks."""
         if self._profile == SignatureProfile.SDK:
             signature = _SDK_PREFIX + self._key.digest(body).hex()
         else:
-            signature = self._key.digest(b"%d." % timestamp, body).hex()
-        return {
-            "X-Contio-Timestamp": str(timestamp),
-            "X-Contio-Signature": signature,
-            **sign_standard(self._standard_keys, body, event_id=event_id, timestamp=timestamp),
-        }
+            signature = self._key.digest(f"{timestamp}.".encode() + body).hex()
+        standard = sign_standard(self._standard_keys, body, event_id=event_id, timestamp=timestamp)
+        return f"X-Contio-Timestamp: {timestamp}\r\nX-Contio-Signature: {signature}\r\n{standard}"
 
 
 class ContioVerifier:
@@ -94,12 +92,12 @@ class ContioVerifier:
     def _verify_documented(self, picked: Picked, body: bytes, now: datetime) -> Verified:
         signature, sent = picked.require(_SIGNATURE, _TIMESTAMP)
         timestamp = read_timestamp(_TIMESTAMP, sent, now=now)
-        self._compare(signature, f"{sent}.".encode(), body)
+        self._compare(signature, f"{sent}.".encode() + body)
         return Verified(scheme="contio", profile=SignatureProfile.DOCUMENTED, timestamp=timestamp)
 
-    def _compare(self, signature: str, *parts: bytes) -> None:
+    def _compare(self, signature: str, message: bytes) -> None:
         given = [_from_hex(signature)]
-        if not any_equal((key.digest(*parts) for key in self._keys), given):
+        if not any_equal((key.digest(message) for key in self._keys), given):
             raise VerificationError(
                 "signature_mismatch", f"{_SIGNATURE} fits neither the body nor any known secret"
             )

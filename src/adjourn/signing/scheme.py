@@ -6,6 +6,7 @@ profile, a verifier every secret still accepted. Pure: the time is an argument.
 """
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -63,12 +64,19 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
 class Signer(Protocol):
     """Proves one sender's webhooks."""
 
-    def sign(self, body: bytes, *, event_id: str, timestamp: int) -> dict[str, str]:
-        """The headers that prove `body`, sent at `timestamp` (Unix seconds of this attempt).
+    @abstractmethod
+    def lines(self, body: bytes, *, event_id: str, timestamp: int) -> str:
+        """The header lines that prove `body`, sent at `timestamp` (Unix seconds of this attempt).
 
-        Raises ValueError for an event_id that no header can carry (`check_event_id`), and nothing else.
+        As they go out, each with the CRLF that ends it. Raises ValueError for an event_id that no header can
+        carry (`check_event_id`), and nothing else.
         """
-        ...
+
+    def sign(self, body: bytes, *, event_id: str, timestamp: int) -> dict[str, str]:
+        """The same as names and values."""
+        lines = self.lines(body, event_id=event_id, timestamp=timestamp).split("\r\n")[:-1]
+        pairs = (line.partition(": ") for line in lines)
+        return {name: value for name, _, value in pairs}
 
 
 class Verifier(Protocol):
@@ -96,11 +104,9 @@ class HmacSha256:
         self._inner = sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = sha256(bytes(byte ^ 0x5C for byte in padded))
 
-    def digest(self, *parts: bytes) -> bytes:
-        """The MAC of the parts, one after the other."""
+    def digest(self, message: bytes) -> bytes:
         inner, outer = self._inner.copy(), self._outer.copy()
-        for part in parts:
-            inner.update(part)
+        inner.update(message)
         outer.update(inner.digest())
         return outer.digest()
 

@@ -6,6 +6,7 @@ A scheme of its own for receivers, and the second proof beside Contio's own sign
 import re
 import secrets
 from base64 import b64decode, b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal
@@ -16,6 +17,7 @@ from adjourn.signing.scheme import (
     Headers,
     HmacSha256,
     Picked,
+    Signer,
     Verified,
     any_equal,
     check_body,
@@ -40,7 +42,7 @@ def new_secret(token_bytes: Callable[[int], bytes] = secrets.token_bytes) -> Sec
     return Secret(SECRET_PREFIX + b64encode(token_bytes(32)).decode())
 
 
-class StandardSigner:
+class StandardSigner(Signer):
     """Signs with every secret given: while one is rotated, receivers may hold either.
 
     `prefix` starts the header names. Raises ConfigError for a secret of the wrong form.
@@ -50,7 +52,7 @@ class StandardSigner:
         self._keys = _keys(secrets, bare)
         self._prefix = prefix
 
-    def sign(self, body: bytes, *, event_id: str, timestamp: int) -> dict[str, str]:
+    def lines(self, body: bytes, *, event_id: str, timestamp: int) -> str:
         """Three headers: id, timestamp and one `v1` signature for each secret."""
         return sign_standard(self._keys, body, event_id=event_id, timestamp=timestamp, prefix=self._prefix)
 
@@ -72,7 +74,7 @@ class StandardVerifier:
         given = _v1_signatures(self._names[2], signature)
         timestamp = read_timestamp(self._names[1], sent, now=now)
         head = f"{event_id}.{sent}.".encode()
-        if not any_equal((b64encode(key.digest(head, body)) for key in self._keys), given):
+        if not any_equal((b64encode(key.digest(head + body)) for key in self._keys), given):
             raise VerificationError(
                 "signature_mismatch", f"no v1 signature in {self._names[2]} fits the body and a known secret"
             )
@@ -81,16 +83,12 @@ class StandardVerifier:
 
 def sign_standard(
     keys: Sequence[HmacSha256], body: bytes, *, event_id: str, timestamp: int, prefix: str = "webhook-"
-) -> dict[str, str]:
-    """The three headers, with one signature for each key. Raises ValueError for an impossible event_id."""
+) -> str:
+    """The three header lines, one signature for each key. Raises ValueError for an impossible event_id."""
     check_event_id(event_id)
-    head = f"{event_id}.{timestamp}.".encode()
-    signatures = ["v1," + b64encode(key.digest(head, body)).decode() for key in keys]
-    return {
-        f"{prefix}id": event_id,
-        f"{prefix}timestamp": str(timestamp),
-        f"{prefix}signature": " ".join(signatures),
-    }
+    signed = f"{event_id}.{timestamp}.".encode() + body
+    signature = " ".join(["v1," + b2a_base64(key.digest(signed), newline=False).decode() for key in keys])
+    return f"{prefix}id: {event_id}\r\n{prefix}timestamp: {timestamp}\r\n{prefix}signature: {signature}\r\n"
 
 
 def _v1_signatures(name: str, value: str) -> list[bytes]:

@@ -12,13 +12,15 @@ from adjourn.sending.replies import (
     answered,
 )
 
-__all__ = ["Answer", "NotHttp"]
+__all__ = ["Answer", "KnownAnswers", "NotHttp"]
 
 _MOST_HEAD = 65536  # bytes, of interim answers and the answer together
 _MOST = _MOST_HEAD + READ  # bytes in all: the framing of chunks, and trailers, count too
 _FIRST, _SWITCHING, _FINAL = 100, 101, 200  # statuses: the lowest there is; the 1xx that is final; the others
 _LAST_OF_CRLF = 13  # a byte after the answer that begins no other one is CR (13) or LF (10)
 _RETRY_AFTER = RETRY_AFTER.encode()
+_MOST_KNOWN = 512  # answers that are remembered
+_LONGEST_KNOWN = 1024  # bytes
 
 
 class NotHttp(Exception):
@@ -29,13 +31,31 @@ class _Enough(Exception):
     """Stops the parser from within."""
 
 
+class KnownAnswers:
+    """Whole answers as they came, byte for byte, and what the parser made of them.
+
+    A busy endpoint says the same again and again. Only what came at once, and left no doubt, is remembered.
+    """
+
+    def __init__(self) -> None:
+        self._replies: dict[bytes, Reply] = {}
+        self.find = self._replies.get
+
+    def add(self, data: bytes, reply: Reply) -> None:
+        if len(data) <= _LONGEST_KNOWN:
+            if len(self._replies) >= _MOST_KNOWN:
+                self._replies.clear()
+            self._replies[data] = reply
+
+
 class Answer:
     """Reads one answer after another off a connection: `begin`, then `feed` until `is_over`.
 
     `status` is known once the head is whole; what follows may be cut off, for the status decides.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownAnswers) -> None:
+        self._known = known
         self._parser = httptools.HttpResponseParser(self)  # goes on from one answer to the next
         self._is_lenient = False
         self.begin()
@@ -45,9 +65,12 @@ class Answer:
         self.status: int | None = None
         self.heard = False  # any byte of it
         self.is_over = False
+        self._has_body = has_body
+        self._again: Reply | None = None  # it is one that is known
+
+    def _begin_to_parse(self) -> None:
         self._is_whole = False
         self._may_go_on = False  # by its head
-        self._has_body = has_body
         self._surplus = False
         self._fault = ""
         self._interim = 0
@@ -61,11 +84,21 @@ class Answer:
     @property
     def is_clean(self) -> bool:
         """It came to its end, nothing came after it, and the endpoint will take another request."""
+        if self._again is not None:
+            return True
         return self._is_whole and self._may_go_on and not self._surplus and self._read <= READ
 
     def feed(self, data: bytes) -> None:
         """Raises NotHttp."""
-        self.heard = True
+        if not self.heard:
+            self.heard = True
+            # The parser stands where each answer begins: the same bytes would end in the same.
+            self._again = self._known.find(data) if self._has_body else None
+            if self._again is not None:
+                self.is_over = True
+                return
+            self._begin_to_parse()
+            self._first = data
         while data and not self.is_over:
             piece = data[: (_MOST_HEAD if self.status is None else _MOST) - self._seen]
             if not piece:
@@ -81,9 +114,14 @@ class Answer:
 
     def reply(self) -> Reply:
         """Once there is a status."""
+        if self._again is not None:
+            return self._again
         assert self.status is not None
         headers = [(_text(name), _text(value)) for name, value in self._headers]
-        return answered(self.status, _text(self._reason), headers, self._start)
+        reply = answered(self.status, _text(self._reason), headers, self._start)
+        if self.is_clean and len(self._first) == self._seen:
+            self._known.add(self._first, reply)
+        return reply
 
     def forget(self) -> None:
         """Let go of the parser, which refers back to this. Nothing is fed any more."""

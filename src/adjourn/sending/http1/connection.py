@@ -3,14 +3,18 @@
 import asyncio
 import select
 import socket
+from collections.abc import Callable
 from typing import Any, Protocol
 
-from adjourn.sending.http1.answer import Answer, NotHttp
+from adjourn.sending.http1.answer import Answer, KnownAnswers, NotHttp
 from adjourn.sending.policy import Reply
 from adjourn.sending.replies import failed
 from adjourn.sending.sender import UNSENT_FOR
 
-__all__ = ["Connection", "Overdue", "Owner", "Wire"]
+__all__ = ["Connection", "Overdue", "Owner", "Tell", "Wire"]
+
+Tell = Callable[[Reply | None], object]
+"""Takes the answer to a request, or None where none came."""
 
 
 class Overdue(Exception):
@@ -36,22 +40,21 @@ class Owner(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """`ask` writes a request; `asked` is the future of its Reply, or of None where no answer came.
+    """`ask` writes a request; its answer is told once it is whole, and the connection is free then, or over.
 
-    `fault` says why then: None where the endpoint closed the connection. Anything that leaves doubt about
-    what the next byte belongs to ends the connection, so that no later request is ever written to it.
+    `fault` says why no answer came: None where the endpoint closed the connection. Anything that leaves doubt
+    about what the next byte belongs to ends the connection, so that no later request is ever written to it.
     """
 
-    def __init__(self, origin: str, owner: Owner) -> None:
+    def __init__(self, origin: str, owner: Owner, known: KnownAnswers) -> None:
         self.origin = origin
         self.free_since = 0.0
         self.fault: BaseException | None = None
         self.is_over = False
+        self.is_last = False  # it takes no request after the one under way
         self._owner = owner
-        self._loop = asyncio.get_running_loop()
-        self._answer = Answer()
-        self.asked: asyncio.Future[Reply | None] = self._loop.create_future()
-        self._in_doubt = False
+        self._answer = Answer(known)
+        self._tell: Tell | None = None  # while a request is under way
         self._unsent = b""  # the first request, until the wire takes it
         self._wire: Wire | None = None
         self._poll = select.poll()
@@ -65,10 +68,10 @@ class Connection(asyncio.Protocol):
         ended_by_peer = self.fault is None or isinstance(self.fault, ConnectionError)
         return ended_by_peer and not self._answer.heard
 
-    def ask(self, message: bytes, *, has_body: bool = True) -> None:
-        """`asked` becomes the answer. `has_body`: whether that may have one."""
+    def ask(self, message: bytes, tell: Tell, *, has_body: bool = True) -> None:
+        """`has_body`: whether the answer may have one. `tell` may start the next request."""
         self._answer.begin(has_body=has_body)
-        self.asked = self._loop.create_future()
+        self._tell = tell
         if self._wire is None:
             self._unsent = message  # its first, for which it was opened
         else:
@@ -80,14 +83,20 @@ class Connection(asyncio.Protocol):
 
     def expire(self) -> None:
         """The time of the request is over. What of an answer came is its answer."""
-        if not self.asked.done():
+        if self._tell is not None:
             self.end(Overdue())
 
     def end(self, fault: BaseException | None) -> None:
         """Nothing more comes."""
-        if not self.asked.done():
+        tell, self._tell = self._tell, None
+        self.abort()
+        if tell is not None:
             self.fault = fault
-            self.asked.set_result(None if self._answer.status is None else self._answer.reply())
+            tell(None if self._answer.status is None else self._answer.reply())
+
+    def forsake(self) -> None:
+        """Nobody wants the answer any more."""
+        self._tell = None
         self.abort()
 
     def close(self) -> None:
@@ -124,22 +133,25 @@ class Connection(asyncio.Protocol):
         self._unsent = b""
 
     def data_received(self, data: bytes) -> None:
-        asked, answer, wire = self.asked, self._answer, self._wire
-        if asked.done() or wire is None:
+        tell, answer, wire = self._tell, self._answer, self._wire
+        if tell is None or wire is None:
             self.abort()  # nobody asked
             return
         if not answer.heard and wire.get_write_buffer_size():
-            self._in_doubt = True  # an answer to half a request: counts, but what becomes of the other half?
+            self.is_last = True  # an answer to half a request: counts, but what becomes of the other half?
         try:
             answer.feed(data)
         except NotHttp as exc:
-            asked.set_result(failed(f"not an HTTP answer: {exc}"))
+            reply = failed(f"not an HTTP answer: {exc}")
             self.abort()
-            return
-        if answer.is_over:
-            asked.set_result(answer.reply())
-            if self._in_doubt or not answer.is_clean:
+        else:
+            if not answer.is_over:
+                return
+            reply = answer.reply()
+            if self.is_last or not answer.is_clean:
                 self.abort()
+        self._tell = None
+        tell(reply)
 
     def eof_received(self) -> None:
         self.end(None)

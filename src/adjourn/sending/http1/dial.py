@@ -3,18 +3,32 @@
 import asyncio
 import ssl
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from adjourn.sending.addresses import AddressRule
+from adjourn.sending.http1.answer import KnownAnswers
 from adjourn.sending.http1.connection import Connection
 from adjourn.sending.http1.names import Address, Names
 from adjourn.sending.http1.pool import Pool
 from adjourn.sending.http1.target import Target
 from adjourn.sending.http1.tls import Sessions, Tls, client_context
+from adjourn.sending.policy import Reply
 from adjourn.sending.sender import LookUp
 
 __all__ = ["Dialler"]
 
 _STAGGER = 0.25  # seconds that an address is tried before the next is tried beside it (RFC 8305, 5)
+
+
+class Dialled(NamedTuple):
+    """A new connection, and what comes of the request that it was opened for."""
+
+    connection: Connection
+    answer: "asyncio.Future[Reply | None]"
+
+    def hear(self, reply: Reply | None) -> None:
+        if not self.answer.done():
+            self.answer.set_result(reply)
 
 
 class Dialler:
@@ -26,8 +40,9 @@ class Dialler:
         self._loop = asyncio.get_running_loop()
         self._names = Names(rule, look_up)
         self._sessions = Sessions(self._loop.time)
+        self._known = KnownAnswers()
 
-    async def dial(self, target: Target, message: bytes, pool: Pool) -> Connection:
+    async def dial(self, target: Target, message: bytes, pool: Pool) -> Dialled:
         """A connection that is asked `message` as soon as it stands; the handshake of TLS may yet fail.
 
         Raises OSError or ValueError.
@@ -41,14 +56,13 @@ class Dialler:
     def close(self) -> None:
         self._names.close()
 
-    async def _connect(
-        self, address: Address, target: Target, message: bytes, *, race: "_Race"
-    ) -> Connection:
+    async def _connect(self, address: Address, target: Target, message: bytes, *, race: "_Race") -> Dialled:
         """The connection may have lost the race; then it is over."""
         family, ip = address
         self._rule.check(ip)
-        connection = Connection(target.origin, race)
-        connection.ask(message, has_body=target.has_body)
+        connection = Connection(target.origin, race, self._known)
+        dialled = Dialled(connection, self._loop.create_future())
+        connection.ask(message, dialled.hear, has_body=target.has_body)
         protocol = self._secured(connection, target) if target.is_tls else connection
         try:
             await self._loop.create_connection(lambda: protocol, ip, target.port, family=family)
@@ -56,7 +70,7 @@ class Dialler:
             connection.abort()
             race.lost(connection)
             raise
-        return connection
+        return dialled
 
     def _secured(self, connection: Connection, target: Target) -> Tls:
         if self._tls is None:
@@ -65,10 +79,10 @@ class Dialler:
 
     async def _first(
         self, addresses: Sequence[Address], target: Target, message: bytes, *, race: "_Race"
-    ) -> Connection:
+    ) -> Dialled:
         """The first that stands; each address has a head start before the next."""
         left = list(reversed(addresses))
-        tasks: set[asyncio.Task[Connection]] = set()
+        tasks: set[asyncio.Task[Dialled]] = set()
         fault: BaseException = OSError("the host name has no address")
         try:
             while left or tasks:
@@ -80,7 +94,7 @@ class Dialler:
                 for task in done:
                     if (raised := task.exception()) is not None:
                         fault = raised
-                    elif task.result() is race.winner:
+                    elif task.result().connection is race.winner:
                         return task.result()
             raise fault
         finally:

@@ -123,20 +123,30 @@ class Tls(asyncio.Protocol):
             self._above.start()
 
     def _read(self) -> None:
+        """All that came is passed on at once: whoever hears an answer may ask the next thing right then."""
+        parts: list[bytes] = []
+        fault: ssl.SSLError | None = None
+        has_ended = False
         try:
-            while data := self._tls.read(_RECORD):
-                self._keep_session()
-                self._above.data_received(data)
-                if self._above.is_over or not (self._in.pending or self._tls.pending()):
+            while part := self._tls.read(_RECORD):
+                parts.append(part)
+                if not (self._in.pending or self._tls.pending()):
                     break
             else:
-                self._above.end(None)  # a farewell
+                has_ended = True  # a farewell
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLError as exc:
-            self._fail(exc)
+            fault = exc
         if self._out.pending:
-            self._flush()
+            self._flush()  # an alert, if it still can go
+        if has_ended or fault is not None:
+            self._above.is_last = True
+        if parts:
+            self._keep_session()
+            self._above.data_received(b"".join(parts) if len(parts) > 1 else parts[0])
+        if has_ended or fault is not None:
+            self._above.end(fault)
 
     def _keep_session(self) -> None:
         """With the first answer: only then has TLS 1.3 given one."""
