@@ -48,6 +48,10 @@ def app_row(vault: Vault, app_id: str, status: AppStatus | str = AppStatus.ACTIV
     )
 
 
+def delivery_id(number: int) -> str:
+    return f"00000000-0000-7000-8000-{number:012}"
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A database of version 1: two apps and one that was deleted; one delivery waits, three are discarded."""
@@ -68,11 +72,11 @@ def path(tmp_path: Path) -> Path:
         connection.execute(
             "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, state, created_at) "
             "VALUES (?, 'app', ?, 't', ?, 'pending', ?)",
-            (f"d{number}", f"e{number}", LANE, AT),
+            (delivery_id(number), f"e{number}", LANE, AT),
         )
         connection.execute(
             "INSERT INTO job (delivery_id, app_id, lane_id, due) VALUES (?, 'app', ?, ?)",
-            (f"d{number}", LANE, AT),
+            (delivery_id(number), LANE, AT),
         )
     connection.commit()
     connection.close()
@@ -127,9 +131,9 @@ async def test_an_app_deleted_in_version_1_stays_so_and_may_be_added_again(path:
 async def test_what_waited_in_version_1_is_sent_and_what_was_discarded_is_not(path: Path) -> None:
     world = await opened(path)
     try:
-        assert ids_of(await world.claim()) == ["d4"]
+        assert ids_of(await world.claim()) == [delivery_id(4)]
         assert await world.store.queue.discard(limit=10) == 3
-        assert await world.state("d1") is DeliveryState.ABANDONED
+        assert await world.state(delivery_id(1)) is DeliveryState.ABANDONED
         world.clock.advance(MINUTE)
         assert await world.claim() == []
     finally:

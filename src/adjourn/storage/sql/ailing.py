@@ -18,8 +18,9 @@ _SUCCEEDED = """
 """
 _FAILED = "UPDATE health SET failed_first = coalesce(failed_first, ?), failed_last = ? WHERE app_id = ?"
 _EXHAUSTED = "UPDATE health SET abandoned = abandoned + ?, exhausted_at = ? WHERE app_id = ?"
+_APP = "SELECT id FROM app WHERE id = ?"
 _APP_GONE = """
-    UPDATE app SET webhook_enabled = 0, disabled = ?, version = version + 1, updated_at = ?
+    UPDATE app SET webhook_enabled = FALSE, disabled = ?, version = version + 1, updated_at = ?
     WHERE id = ? AND webhook_url = ? AND webhook_enabled
 """
 _AUTOMATION = "SELECT name, webhook_url FROM automation WHERE id = ?"
@@ -61,11 +62,13 @@ def switch_off(connection: Connection, results: Sequence[Result], now: int) -> l
         for each in results
         if each.step.gone_url is not None
     }
-    return sorted({each[0] for each in gone if _switch_off(connection, *each, now)})
+    in_order = sorted(gone, key=lambda each: each[0])
+    return sorted({each[0] for each in in_order if _switch_off(connection, *each, now)})
 
 
 def _switch_off(connection: Connection, app_id: str, target: str | None, url: str | None, now: int) -> bool:
-    """Whether anything was: the automation with its own URL, or the app."""
+    """Whether anything was: the automation with its own URL, or the app. The app's row is held first."""
+    connection.hold(_APP, (app_id,))
     automation = None if target is None else connection.execute(_AUTOMATION, (target,)).fetchone()
     if automation is not None and automation[1] is not None:
         if not connection.execute(_AUTOMATION_GONE, (now, target, url)).rowcount:

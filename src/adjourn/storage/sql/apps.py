@@ -1,8 +1,8 @@
 """Apps as they lie in the tables: the app's row, its webhook secrets, its automations."""
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from math import inf
-from typing import Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ from adjourn.models import (
     Filter,
     OldSecret,
 )
-from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.connection import Connection, Row, any_of
 from adjourn.storage.sql.rows import text, time, to_ms
 from adjourn.vault import Vault
 
@@ -26,34 +26,29 @@ __all__ = [
     "APP_CHANGED",
     "CLEAR_AUTOMATION",
     "AppReader",
-    "Look",
     "app_values",
-    "fetcher",
     "save_automations",
 ]
 
-Row = tuple[Any, ...]
-Look = Callable[[str, tuple[object, ...]], list[Row]]
-"""Runs a query."""
+Sealed = tuple[bytes, int | None]
+"""A webhook secret, and until when it works; None: the current one."""
 
+_AT_ONCE = 256  # apps in one statement
 _COLUMNS = (
     "id, version, provider, name, description, company_name, client_id, primary_contact_email, webhook_url, "
     "webhook_enabled, webhook_filter, status, slug, options, disabled, created_at, updated_at"
 )
-_SECRETS = "SELECT sealed, until FROM credential WHERE app_id = ? AND type = 'webhook_secret'"
+_SECRETS = "SELECT app_id, sealed, until FROM credential WHERE type = 'webhook_secret'"
 _AUTOMATION_COLUMNS = (
     "id, app_id, name, description, trigger_type, actions, keywords, status, created_at, updated_at"
 )
-_AUTOMATIONS = f"""
-    SELECT {_AUTOMATION_COLUMNS} FROM automation
-    WHERE app_id = ? AND status <> 'deleted' ORDER BY created_at, id
-"""  # noqa: S608
+_AUTOMATIONS = f"SELECT {_AUTOMATION_COLUMNS} FROM automation WHERE status <> 'deleted'"  # noqa: S608
 _PUT_AUTOMATION = f"""
     INSERT INTO automation ({_AUTOMATION_COLUMNS}, webhook_url) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
-        (name, description, trigger_type, actions, keywords, status, updated_at, webhook_url) =
-        (excluded.name, excluded.description, excluded.trigger_type, excluded.actions, excluded.keywords,
-         excluded.status, excluded.updated_at, excluded.webhook_url)
+        name = excluded.name, description = excluded.description, trigger_type = excluded.trigger_type,
+        actions = excluded.actions, keywords = excluded.keywords, status = excluded.status,
+        updated_at = excluded.updated_at, webhook_url = excluded.webhook_url
     WHERE automation.app_id = excluded.app_id
 """  # noqa: S608
 # What belongs to an app has changed: no statement may act on what was known of it before.
@@ -66,20 +61,41 @@ CLEAR_AUTOMATION = """
 
 
 class AppReader:
-    """Reads whole apps; their webhook secrets are opened by `vault`."""
+    """Reads whole apps; their webhook secrets are opened by `vault`.
+
+    The app's row is read first: what is read after it is as new as its version says, or newer.
+    """
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
+    def load(self, connection: Connection, app_ids: Sequence[str]) -> list[App]:
+        """Those of them that exist."""
+        found: list[App] = []
+        for start in range(0, len(app_ids), _AT_ONCE):
+            marks, values = any_of(app_ids[start : start + _AT_ONCE])
+            found += self.read(connection, f"id IN {marks} AND status <> 'deleted'", values)
+        return found
+
     def read(
-        self, look: Look, where: str, values: tuple[object, ...], *, automations: bool = True
+        self, connection: Connection, where: str, values: Sequence[object], *, automations: bool = True
     ) -> list[App]:
         """Those that the condition, and what may follow it, holds for; with their automations or without."""
-        rows = look(f"SELECT {_COLUMNS} FROM app WHERE {where}", values)  # noqa: S608
-        return [self._app(look, row, automations=automations) for row in rows]
+        rows = connection.execute(f"SELECT {_COLUMNS} FROM app WHERE {where}", values).fetchall()  # noqa: S608
+        if not rows:
+            return []
+        marks, ids = any_of([row[0] for row in rows])
+        secrets, its = defaultdict(list), defaultdict(list)
+        for app_id, sealed, until in connection.execute(f"{_SECRETS} AND app_id IN {marks}", ids):
+            secrets[app_id].append((sealed, until))
+        if automations:
+            for row in connection.execute(f"{_AUTOMATIONS} AND app_id IN {marks}", ids):
+                its[row[1]].append(_automation(row))
+        # one without secrets was deleted since its row was read
+        return [self._app(row, secrets[row[0]], its[row[0]]) for row in rows if secrets[row[0]]]
 
-    def _app(self, look: Look, row: Row, *, automations: bool) -> App:
-        (current, _), *old = sorted(look(_SECRETS, (row[0],)), key=_latest_first)
+    def _app(self, row: Row, secrets: Iterable[Sealed], automations: Iterable[Automation]) -> App:
+        (current, _), *old = sorted(secrets, key=_latest_first)
         return App(
             id=row[0],
             version=row[1],
@@ -97,27 +113,19 @@ class AppReader:
             options=msgspec.json.decode(row[13], type=AppOptions),
             disabled=None if row[14] is None else msgspec.json.decode(row[14], type=Disabled),
             webhook_secret=self._secret(current),
-            old_secrets=tuple(OldSecret(self._secret(sealed), time(until)) for sealed, until in old),
-            automations=self._automations(look, row[0]) if automations else (),
+            old_secrets=tuple(OldSecret(self._secret(sealed), time(until or 0)) for sealed, until in old),
+            automations=tuple(sorted(automations, key=lambda each: (each.created_at, each.id))),
             created_at=time(row[15]),
             updated_at=time(row[16]),
         )
-
-    def _automations(self, look: Look, app_id: str) -> tuple[Automation, ...]:
-        return tuple(_automation(row) for row in look(_AUTOMATIONS, (app_id,)))
 
     def _secret(self, sealed: bytes) -> Secret:
         return Secret(self._vault.open(sealed).decode("utf-8", "surrogatepass"))
 
 
-def _latest_first(secret: tuple[bytes, int | None]) -> float:
+def _latest_first(secret: Sealed) -> float:
     """The current one, then by when their grace periods end."""
     return -inf if secret[1] is None else -secret[1]
-
-
-def fetcher(connection: Connection) -> Look:
-    """Runs queries on that connection."""
-    return lambda sql, values: connection.execute(sql, values).fetchall()
 
 
 def app_values(app: App) -> dict[str, object]:
@@ -138,8 +146,12 @@ def app_values(app: App) -> dict[str, object]:
 
 
 def save_automations(connection: Connection, app: App) -> None:
-    """Make the app's automations those that it has; what is stored as it should be is left alone."""
-    stored = {row[0]: row for row in connection.execute(_AUTOMATIONS, (app.id,))}
+    """Make the app's automations those that it has; what is stored as it should be is left alone.
+
+    The caller holds the app's row, as all do who change an automation.
+    """
+    rows = connection.execute(f"{_AUTOMATIONS} AND app_id = ?", (app.id,)).fetchall()
+    stored = {row[0]: tuple(row) for row in rows}
     for each in app.automations:
         row = _automation_row(each)
         if stored.pop(each.id, None) != row:

@@ -22,12 +22,24 @@ class Rows(Protocol):
 class Connection(Protocol):
     """A transaction's statements. A value stands for each `?`; a statement both databases take as it is.
 
-    So: TRUE and FALSE, `CAST(? AS TEXT) IS NULL`, ON CONFLICT, RETURNING, row values; no functions that only
-    one of them has, no `?` within a string.
+    So: TRUE and FALSE, ON CONFLICT, RETURNING, row values, an alias for each sub-select; no functions that
+    only one of them has, no `?` within a string. Each statement sees what was committed before it began.
     """
 
     def execute(self, sql: str, values: Sequence[Any] = (), /) -> Rows: ...
     def executemany(self, sql: str, rows: Iterable[Sequence[Any]], /) -> object: ...
+
+    def hold(self, sql: str, values: Sequence[Any] = (), /) -> Rows:
+        """Run a SELECT; its rows, as they are once nobody else is changing them, stay so until the end.
+
+        On PostgreSQL it ends with FOR UPDATE; SQLite has one writer at a time.
+        """
+
+    def lock(self, name: str, /) -> None:
+        """Wait until no other transaction holds that name, and hold it until the end: for what is no row yet.
+
+        On PostgreSQL an advisory lock of the transaction.
+        """
 
 
 class Database(Protocol):

@@ -1,9 +1,8 @@
-"""The directory on SQLite: apps, connections, settings, kept answers."""
+"""The directory: apps, connections, settings, kept answers."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import Any
 
 import msgspec
 
@@ -15,17 +14,18 @@ from adjourn.storage.sql.apps import (
     CLEAR_AUTOMATION,
     AppReader,
     app_values,
-    fetcher,
     save_automations,
 )
+from adjourn.storage.sql.backlog import CANCEL_REPLAYS, cover_held, settle_backlog, wake_lanes
 from adjourn.storage.sql.connection import Connection as Transaction
-from adjourn.storage.sql.connection import Database, Row, any_of, look_up
+from adjourn.storage.sql.connection import Database, Row, look_up
+from adjourn.storage.sql.connections import connections_of, put_connections
+from adjourn.storage.sql.keyring import key_is_taken
 from adjourn.storage.sql.notices import insert_notice
 from adjourn.storage.sql.rows import (
     CONNECTION_COLUMNS,
     NEVER,
     read_connection,
-    text,
     time,
     to_ms,
 )
@@ -36,10 +36,7 @@ __all__ = ["SqlDirectory"]
 _IS_THERE = "SELECT 1 FROM app WHERE id = ? AND status <> 'deleted'"
 # A deleted app may be added again under its id; what it discarded stays discarded.
 _REVIVE = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job), drain_seq = 0 WHERE id = ?"
-_TAKEN = {
-    "client_id": "SELECT 1 FROM app WHERE client_id = ?",
-    "api_key": "SELECT 1 FROM credential WHERE type = 'api_key' AND hash = ?",
-}
+_CLIENT_ID_TAKEN = "SELECT 1 FROM app WHERE client_id = ?"
 _ADD_CREDENTIAL = "INSERT INTO credential (app_id, type, hash, sealed, created_at) VALUES (?, ?, ?, ?, ?)"
 _BEFORE = "SELECT webhook_enabled, disabled FROM app WHERE id = ? AND version = ? AND status <> 'deleted'"
 _ENABLED = """
@@ -47,29 +44,6 @@ _ENABLED = """
            exhausted_at = NULL, warned_at = NULL
     WHERE app_id = ?
 """
-# What a worker has held since it was published gets the job it would wait in, so that its seq is discarded
-# too: an attempt under way may end well; if not, that was the last.
-_COVER_HELD = """
-    INSERT INTO job (delivery_id, app_id, lane_id, due, owner)
-    SELECT id, app_id, lane_id, created_at, owner FROM delivery
-    WHERE app_id = ? AND id >= (SELECT min(floor) FROM worker) AND owner IS NOT NULL
-    ON CONFLICT DO NOTHING
-"""
-_DISCARD = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
-_DRAIN = "UPDATE app SET drain_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
-_WAKE = """
-    UPDATE lane SET wake_at = ?
-    WHERE app_id = ? AND EXISTS (SELECT 1 FROM job WHERE job.lane_id = lane.id AND job.owner IS NULL)
-"""
-# Those beyond the limit come at their own time, within the half hour: so many at once cost 20 ms.
-_MAKE_DUE = f"""
-    UPDATE job SET due = ? WHERE seq IN (
-        SELECT seq FROM job
-        WHERE owner IS NULL AND lane_id IN (SELECT id FROM lane WHERE app_id = ?)
-          AND due > ? AND due < {NEVER}
-        LIMIT 5000)
-    RETURNING delivery_id
-"""  # noqa: S608
 _DELETE_APP = f"""
     UPDATE app SET version = version + 1, status = 'deleted', client_id = NULL, discard_seq = {NEVER},
            updated_at = ?
@@ -81,22 +55,17 @@ _DELETE_ITS = (
     "DELETE FROM health WHERE app_id = ?",
     f"{CLEAR_AUTOMATION} WHERE app_id = ? AND status <> 'deleted'",
 )
-_CANCEL_REPLAYS = """
-    UPDATE replay SET status = 'cancelled', finished_at = ? WHERE app_id = ? AND status = 'running'
+_ANSWER = """
+    SELECT scope, key, body_hash, status, body, sealed, at FROM idempotency WHERE scope = ? AND key = ?
 """
-_PUT_CONNECTION = f"""
-    INSERT INTO connection ({CONNECTION_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (user_id, app_id) DO UPDATE SET
-        (id, user_email, oauth_scopes, status, created_at, updated_at) =
-        (excluded.id, excluded.user_email, excluded.oauth_scopes, excluded.status, excluded.created_at,
-         excluded.updated_at)
-"""  # noqa: S608
-
-_USERS_AT_ONCE = 512
 
 
 class SqlDirectory:
-    """`storage.base.Directory` on one file. Webhook secrets are sealed by `vault`."""
+    """`storage.base.Directory`. Webhook secrets are sealed by `vault`.
+
+    What changes an app names it to the database, which lets one change it at a time, and holds its row: so
+    does the recording of an attempt that switches it off.
+    """
 
     def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -113,9 +82,11 @@ class SqlDirectory:
         def run(connection: Transaction) -> None:
             if connection.execute(_IS_THERE, (app.id,)).fetchone():
                 raise _taken("$.id")
-            for name, value in (("client_id", app.client_id), ("api_key", credentials.api_key_hash)):
-                if connection.execute(_TAKEN[name], (value,)).fetchone():
-                    raise _taken(f"$.credentials.{name}")
+            connection.lock(f"client id {app.client_id}")
+            if connection.execute(_CLIENT_ID_TAKEN, (app.client_id,)).fetchone():
+                raise _taken("$.credentials.client_id")
+            if key_is_taken(connection, credentials.api_key_hash):
+                raise _taken("$.credentials.api_key")
             _insert_app(connection, app)
             created_at = to_ms(app.created_at)
             connection.executemany(
@@ -130,7 +101,7 @@ class SqlDirectory:
             if answer is not None:
                 insert_answer(connection, answer)
 
-        await self._database.write("add_app", run)
+        await self._database.write("add_app", run, app_id=app.id)
 
     async def save_app(
         self, app: App, *, backlog: Backlog | None = None, answer: KeptAnswer | None = None
@@ -138,34 +109,34 @@ class SqlDirectory:
         now = to_ms(self._clock())
 
         def run(connection: Transaction) -> App:
-            before = connection.execute(_BEFORE, (app.id, app.version)).fetchone()
+            before = connection.hold(_BEFORE, (app.id, app.version)).fetchone()
             if before is None:
                 raise StaleApps([app.id])
             _update_app(connection, app, now)
             save_automations(connection, app)
             if app.webhook_enabled and not before[0]:
                 _begin_anew(connection, app.id, before[1], now)
-            _settle_backlog(connection, app.id, backlog, now)
+            settle_backlog(connection, app.id, backlog, now)
             if app.is_on:
-                connection.execute(_WAKE, (now, app.id))
+                wake_lanes(connection, app.id)
             if answer is not None:
                 insert_answer(connection, answer)
             return msgspec.structs.replace(app, version=app.version + 1, updated_at=time(now))
 
-        return await self._database.write("save_app", run)
+        return await self._database.write("save_app", run, app_id=app.id)
 
     async def delete_app(self, app_id: str) -> None:
         now = to_ms(self._clock())
 
         def run(connection: Transaction) -> None:
-            connection.execute(_COVER_HELD, (app_id,))
             if not connection.execute(_DELETE_APP, (now, app_id)).rowcount:
                 raise NotFound("app", app_id)
+            cover_held(connection, app_id)
             for statement in _DELETE_ITS:
                 connection.execute(statement, (app_id,))
-            connection.execute(_CANCEL_REPLAYS, (now, app_id))
+            connection.execute(CANCEL_REPLAYS, (now, app_id))
 
-        await self._database.write("delete_app", run)
+        await self._database.write("delete_app", run, app_id=app_id)
 
     async def get_app(self, app_id: str) -> App:
         for app in await self.load_apps([app_id]):
@@ -173,13 +144,7 @@ class SqlDirectory:
         raise NotFound("app", app_id)
 
     async def load_apps(self, app_ids: Sequence[str]) -> list[App]:
-        where = "id = ? AND status <> 'deleted'"
-
-        def run(connection: Transaction) -> list[App]:
-            look = fetcher(connection)
-            return [app for app_id in app_ids for app in self._reader.read(look, where, (app_id,))]
-
-        return await self._database.look(run)
+        return await self._database.look(lambda connection: self._reader.load(connection, app_ids))
 
     async def list_apps(self, *, status: AppStatus | None, limit: int, offset: int) -> tuple[list[App], int]:
         where = "status <> 'deleted'" if status is None else "status = ?"
@@ -188,7 +153,7 @@ class SqlDirectory:
         def run(connection: Transaction) -> tuple[list[App], int]:
             (total,) = connection.execute(f"SELECT count(*) FROM app WHERE {where}", values).fetchone()  # noqa: S608
             page = f"{where} ORDER BY created_at, id LIMIT ? OFFSET ?"
-            apps = self._reader.read(fetcher(connection), page, (*values, limit, offset), automations=False)
+            apps = self._reader.read(connection, page, (*values, limit, offset), automations=False)
             return apps, total
 
         return await self._database.read(run, turn="apps")
@@ -202,10 +167,9 @@ class SqlDirectory:
     async def put_connections(
         self, connections: Sequence[Connection], *, new_id: Callable[[], str]
     ) -> list[bool]:
-        def run(connection: Transaction) -> list[bool]:
-            return [_put_connection(connection, each, new_id) for each in connections]
-
-        return await self._database.write("put_connections", run)
+        return await self._database.write(
+            "put_connections", lambda connection: put_connections(connection, connections, new_id)
+        )
 
     async def find_connection(self, app_id: str, user_id: str) -> Connection | None:
         rows = await look_up(
@@ -245,19 +209,12 @@ class SqlDirectory:
         return [read_connection(row) for row in rows], total
 
     async def connections_of(self, user_ids: Sequence[str]) -> list[Connection]:
-        found: list[Row] = []
-        for start in range(0, len(user_ids), _USERS_AT_ONCE):
-            marks, values = any_of(user_ids[start : start + _USERS_AT_ONCE])
-            sql = f"SELECT {CONNECTION_COLUMNS} FROM connection WHERE user_id IN {marks}"  # noqa: S608
-            found += await look_up(self._database, sql, *values)
-        return [read_connection(row) for row in found]
+        return await self._database.look(lambda connection: connections_of(connection, user_ids))
 
     # answers and settings
 
     async def find_answer(self, scope: str, key: str) -> KeptAnswer | None:
-        rows = await look_up(
-            self._database, "SELECT * FROM idempotency WHERE scope = ? AND key = ?", scope, key
-        )
+        rows = await look_up(self._database, _ANSWER, scope, key)
         for row in rows:
             return KeptAnswer(
                 scope=row[0],
@@ -280,15 +237,15 @@ class SqlDirectory:
 
     async def add_setting(self, name: str, value: bytes) -> bool:
         def run(connection: Transaction) -> bool:
-            sql = "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO NOTHING"
+            sql = "INSERT INTO setting (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING"
             return connection.execute(sql, (name, value)).rowcount > 0
 
         return await self._database.write("add_setting", run)
 
     async def _page(
         self, columns: str, source: str, values: tuple[str, ...], bounds: tuple[int, int]
-    ) -> tuple[list[tuple[Any, ...]], int]:
-        def run(connection: Transaction) -> tuple[list[tuple[Any, ...]], int]:
+    ) -> tuple[list[Row], int]:
+        def run(connection: Transaction) -> tuple[list[Row], int]:
             (total,) = connection.execute(f"SELECT count(*) FROM {source}", values).fetchone()  # noqa: S608
             sql = f"SELECT {columns} FROM {source} ORDER BY created_at, id LIMIT ? OFFSET ?"  # noqa: S608
             return connection.execute(sql, (*values, *bounds)).fetchall(), total
@@ -305,14 +262,12 @@ def _insert_app(connection: Transaction, app: App) -> None:
         "updated_at": to_ms(app.updated_at),
     }
     values = {**fixed, **app_values(app)}
-    names = ", ".join(values)
-    marks = ", ".join("?" for _ in values)
-    revived = connection.execute(_REVIVE, (app.id,)).rowcount
-    sql = (
-        f"UPDATE app SET version = version + 1, ({names}) = ({marks}) WHERE id = ?"  # noqa: S608
-        if revived
-        else f"INSERT INTO app ({names}, id, version) VALUES ({marks}, ?, 1)"  # noqa: S608
-    )
+    if connection.execute(_REVIVE, (app.id,)).rowcount:
+        changes = ", ".join(f"{name} = ?" for name in values)
+        sql = f"UPDATE app SET version = version + 1, {changes} WHERE id = ?"  # noqa: S608
+    else:
+        names, marks = ", ".join(values), ", ".join("?" for _ in values)
+        sql = f"INSERT INTO app ({names}, id, version) VALUES ({marks}, ?, 1)"  # noqa: S608
     connection.execute(sql, (*values.values(), app.id))
 
 
@@ -333,51 +288,5 @@ def _begin_anew(connection: Transaction, app_id: str, disabled: str | None, now:
         insert_notice(connection, app_id, NoticeKind.ENABLED_AGAIN, {}, now)
 
 
-def _settle_backlog(connection: Transaction, app_id: str, backlog: Backlog | None, now: int) -> None:
-    match backlog:
-        case Backlog.ABANDON:
-            connection.execute(_COVER_HELD, (app_id,))
-            connection.execute(_DISCARD, (app_id,))
-            connection.execute(_CANCEL_REPLAYS, (now, app_id))
-        case Backlog.DELIVER:
-            connection.execute(_DRAIN, (app_id,))
-            retries = connection.execute(_MAKE_DUE, (now, app_id, now)).fetchall()
-            connection.executemany(
-                "UPDATE delivery SET next_retry_at = ? WHERE id = ?", [(now, *row) for row in retries]
-            )
-
-
 def _taken(path: str) -> Conflict:
     return Conflict(f"{path}: is another app's", faults=[Fault(path, "is another app's")])
-
-
-def _put_connection(connection: Transaction, new: Connection, new_id: Callable[[], str]) -> bool:
-    """Whether it is new: there was none, or it had ended."""
-    old = connection.execute(
-        "SELECT id, created_at FROM connection WHERE user_id = ? AND app_id = ? AND status = 'active'",
-        (new.user_id, new.app_id),
-    ).fetchone()
-    others = connection.execute(
-        "SELECT user_id FROM connection WHERE app_id = ? AND id = ? AND user_id <> ?",
-        (new.app_id, new.id, new.user_id),
-    ).fetchone()
-    if others is not None:
-        raise Conflict(f"the connection id {new.id!r} is that of user {others[0]!r}")
-    if old is not None:
-        new = msgspec.structs.replace(new, id=new.id or old[0], created_at=time(old[1]))
-    elif not new.id:
-        new = msgspec.structs.replace(new, id=new_id())
-    connection.execute(
-        _PUT_CONNECTION,
-        (
-            new.id,
-            new.app_id,
-            new.user_id,
-            new.user_email,
-            text(new.oauth_scopes),
-            new.status,
-            to_ms(new.created_at),
-            to_ms(new.updated_at),
-        ),
-    )
-    return old is None

@@ -1,14 +1,15 @@
-"""The infirmary on SQLite: which apps are disabled or warned, and the notices of it."""
+"""The infirmary: which apps are disabled or warned, and the notices of it."""
 
+import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 
-from adjourn.models import Disabled, DisabledBy, Health, Notice, NoticeKind, NoticeState
+from adjourn.models import AppOptions, Disabled, DisabledBy, Health, Notice, NoticeKind, NoticeState
 from adjourn.storage.base import Verdict
-from adjourn.storage.sql.connection import Connection, Database, look_up
+from adjourn.storage.sql.connection import Connection, Database, any_of, look_up
 from adjourn.storage.sql.notices import NOTICE_COLUMNS, insert_notice, read_notice
 from adjourn.storage.sql.rows import maybe, text, time, to_ms
 
@@ -19,17 +20,17 @@ Decide = Callable[[Health, datetime], Verdict | None]
 _HEALTH_COLUMNS = (
     "app_id, enabled_at, abandoned, succeeded_at, failed_first, failed_last, exhausted_at, warned_at"
 )
+_APP = "SELECT id FROM app WHERE id = ?"
 _HEALTH = f"SELECT {_HEALTH_COLUMNS} FROM health WHERE app_id = ?"  # noqa: S608
 # CROSS JOIN: health first, by its index of those that ail.
 _WATCHED = f"""
-    SELECT {_HEALTH_COLUMNS} FROM health CROSS JOIN app ON app.id = health.app_id
-    WHERE app.webhook_enabled AND app.status = 'active'
-      AND coalesce(json_extract(app.options, '$.auto_disable'), true)
+    SELECT {_HEALTH_COLUMNS}, app.options FROM health CROSS JOIN app
+    WHERE app.id = health.app_id AND app.webhook_enabled AND app.status = 'active'
 """  # noqa: S608
+_THIS = f"{_WATCHED} AND health.app_id = ?"
 _AILING = f"{_WATCHED} AND (health.abandoned > 0 OR health.failed_first IS NOT NULL)"
-_THESE = f"{_WATCHED} AND health.app_id IN (SELECT value FROM json_each(?))"  # noqa: S608
 _DISABLE = """
-    UPDATE app SET webhook_enabled = 0, disabled = ?, version = version + 1, updated_at = ? WHERE id = ?
+    UPDATE app SET webhook_enabled = FALSE, disabled = ?, version = version + 1, updated_at = ? WHERE id = ?
 """
 _DUE = f"""
     SELECT {NOTICE_COLUMNS} FROM notice WHERE state = 'waiting' AND due <= ? ORDER BY due, id LIMIT ?
@@ -40,10 +41,11 @@ _SETTLE = """
     WHERE id = ? AND state <> 'sent'
 """
 _OF_APP = f"SELECT {NOTICE_COLUMNS} FROM notice WHERE app_id = ? ORDER BY id DESC LIMIT ?"  # noqa: S608
+_AT_ONCE = 256  # apps in one statement
 
 
 class SqlInfirmary:
-    """`storage.base.Infirmary` on one file."""
+    """`storage.base.Infirmary`."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -55,25 +57,36 @@ class SqlInfirmary:
 
     async def judge(self, app_ids: Sequence[str] | None, decide: Decide) -> list[str]:
         now = self._clock()
+        # however many fail, only those it moves cost a write
+        found = await self._database.read(lambda connection: _find(connection, app_ids, decide, now))
+        moves = [self._judge(app_id, decide, now) for app_id in found]
+        ends = await asyncio.gather(*moves, return_exceptions=True)
+        went_off = [app_id for app_id, end in zip(found, ends, strict=True) if end is True]
+        faults = [end for end in ends if isinstance(end, BaseException)]
+        if faults and not went_off:
+            raise faults[0]
+        return went_off  # one that could not be moved still ails: the next look finds it
 
-        def look(connection: Connection) -> list[str]:
-            return [health.app_id for health, _ in _verdicts(connection, app_ids, decide, now)]
+    async def _judge(self, app_id: str, decide: Decide, now: datetime) -> bool:
+        """Whether it went off. The app's row is held, then its health: nobody moves either meanwhile."""
 
-        def run(connection: Connection) -> list[str]:
-            verdicts = list(_verdicts(connection, found, decide, now))
-            for health, verdict in verdicts:
-                (_disable if verdict.disable else _warn)(connection, health.app_id, verdict.reason, now)
-            return [health.app_id for health, verdict in verdicts if verdict.disable]
+        def run(connection: Connection) -> bool:
+            connection.hold(_APP, (app_id,))
+            connection.hold(_HEALTH, (app_id,))
+            for _, verdict in _verdicts(connection, _THIS, (app_id,), decide, now):
+                (_disable if verdict.disable else _warn)(connection, app_id, verdict.reason, now)
+                return verdict.disable
+            return False
 
-        found = await self._database.read(look)  # however many fail, only those it moves cost a write
-        return await self._database.write("judge", run) if found else []
+        return await self._database.write("judge", run, app_id=app_id)
 
     async def claim_notices(self, *, limit: int, lease: timedelta) -> list[Notice]:
         now = self._clock()
         hidden_until = to_ms(now + lease)
 
         def run(connection: Connection) -> list[Notice]:
-            due = [read_notice(row) for row in connection.execute(_DUE, (to_ms(now), limit)).fetchall()]
+            # held: another node that claims waits, and finds them hidden
+            due = [read_notice(row) for row in connection.hold(_DUE, (to_ms(now), limit)).fetchall()]
             connection.executemany(
                 "UPDATE notice SET due = ?, tries = tries + 1 WHERE id = ?",
                 [(hidden_until, each.id) for each in due],
@@ -98,15 +111,29 @@ class SqlInfirmary:
         return [read_notice(row) for row in await look_up(self._database, _OF_APP, app_id, limit)]
 
 
+def _find(connection: Connection, app_ids: Sequence[str] | None, decide: Decide, now: datetime) -> list[str]:
+    """Those for which there is something to do."""
+    if app_ids is None:
+        return [app_id for app_id, _ in _verdicts(connection, _AILING, (), decide, now)]
+    found = []
+    for start in range(0, len(app_ids), _AT_ONCE):
+        marks, values = any_of(app_ids[start : start + _AT_ONCE])
+        query = f"{_WATCHED} AND health.app_id IN {marks}"
+        found += [app_id for app_id, _ in _verdicts(connection, query, values, decide, now)]
+    return found
+
+
 def _verdicts(
-    connection: Connection, app_ids: Sequence[str] | None, decide: Decide, now: datetime
-) -> Iterator[tuple[Health, Verdict]]:
-    """What there is to do: an app is warned once."""
-    rows = connection.execute(*(_AILING, ()) if app_ids is None else (_THESE, (text(app_ids),))).fetchall()
-    for health in map(_read_health, rows):
+    connection: Connection, query: str, values: Sequence[str], decide: Decide, now: datetime
+) -> Iterator[tuple[str, Verdict]]:
+    """What there is to do for those that may be disabled automatically: an app is warned once."""
+    for *row, options in connection.execute(query, values).fetchall():
+        if not msgspec.json.decode(options, type=AppOptions).auto_disable:
+            continue
+        health = _read_health(row)
         verdict = decide(health, now)
         if verdict is not None and (verdict.disable or health.warned_at is None):
-            yield health, verdict
+            yield health.app_id, verdict
 
 
 def _disable(connection: Connection, app_id: str, reason: str, now: datetime) -> None:
@@ -120,7 +147,7 @@ def _warn(connection: Connection, app_id: str, reason: str, now: datetime) -> No
     insert_notice(connection, app_id, NoticeKind.HALF_WAY, {"reason": reason}, to_ms(now))
 
 
-def _read_health(row: tuple[Any, ...]) -> Health:
+def _read_health(row: Sequence[Any]) -> Health:
     return Health(
         app_id=row[0],
         enabled_at=time(row[1]),

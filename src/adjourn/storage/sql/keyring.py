@@ -1,4 +1,4 @@
-"""The keyring on SQLite: current credentials, those before in their grace period, and the history."""
+"""The keyring: current credentials, those before in their grace period, and the history."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -25,7 +25,7 @@ from adjourn.storage.sql.connection import Connection, Database, look_up
 from adjourn.storage.sql.rows import maybe, text, time, to_ms
 from adjourn.vault import Vault, digest_key
 
-__all__ = ["SqlKeyring"]
+__all__ = ["SqlKeyring", "key_is_taken"]
 
 _OWNER = "SELECT app_id FROM credential WHERE type = 'api_key' AND hash = ? AND (until IS NULL OR until > ?)"
 _USED = """
@@ -33,15 +33,15 @@ _USED = """
 """
 # A webhook secret was last used when the last attempt that it signed ended: a success clears `failed_last`.
 _CREDENTIALS = """
-    SELECT new.type, new.created_at, new.rotated_at,
-           (SELECT max(until) FROM credential AS old
-            WHERE old.app_id = new.app_id AND old.type = new.type AND old.until > ?),
-           CASE new.type WHEN 'webhook_secret' THEN
-               (SELECT coalesce(failed_last, succeeded_at) FROM health WHERE health.app_id = new.app_id)
-           ELSE new.used_at END
-    FROM credential AS new
-    WHERE new.app_id = ? AND new.until IS NULL
-    ORDER BY new.type
+    SELECT live.type, live.created_at, live.rotated_at,
+           (SELECT max(former.until) FROM credential AS former
+            WHERE former.app_id = live.app_id AND former.type = live.type AND former.until > ?),
+           CASE live.type WHEN 'webhook_secret' THEN
+               (SELECT coalesce(failed_last, succeeded_at) FROM health WHERE health.app_id = live.app_id)
+           ELSE live.used_at END
+    FROM credential AS live
+    WHERE live.app_id = ? AND live.until IS NULL
+    ORDER BY live.type
 """
 _CURRENT = "SELECT id, created_at FROM credential WHERE app_id = ? AND type = ? AND until IS NULL"
 _BEFORE = """
@@ -60,16 +60,17 @@ _ENDED = "DELETE FROM credential WHERE until <= ? RETURNING app_id, type, until"
 _REMEMBER = """
     INSERT INTO credential_event (app_id, type, action, who, reason, at) VALUES (?, ?, ?, ?, ?, ?)
 """
-_HISTORY = """
-    SELECT id, app_id, type, action, who, reason, at FROM credential_event
-    WHERE app_id = ? AND (? IS NULL OR type = ?) AND (? IS NULL OR action = ?)
-    ORDER BY id DESC LIMIT ? OFFSET ?
-"""
+_HISTORY = "SELECT id, app_id, type, action, who, reason, at FROM credential_event WHERE app_id = ?"
+_TAKEN = "SELECT 1 FROM credential WHERE type = 'api_key' AND hash = ?"
 _SYSTEM = Who(kind="system")
 
 
 class SqlKeyring:
-    """`storage.base.Keyring` on one file. `load_apps` is the Directory's."""
+    """`storage.base.Keyring`. `load_apps` is the Directory's.
+
+    What changes an app's credentials names the app to the database, which lets one change it at a time. Grace
+    periods end beside that: who wants a credential that is in its own holds it.
+    """
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class SqlKeyring:
                 _check_room(connection, rotation.app_id, kind)
                 grace = (to_ms(rotation.grace_ends_at), rotation.rollback_hash)
                 connection.execute(_BEGIN_GRACE, (*grace, current[0]))
-            if kind is CredentialType.API_KEY and connection.execute(_OWNER, (hashed, at)).fetchone():
+            if hashed is not None and kind is CredentialType.API_KEY and key_is_taken(connection, hashed):
                 raise Conflict("the API key is taken", faults=[Fault("$.secret", "is taken")])
             connection.execute(_INSERT, (rotation.app_id, kind, hashed, sealed, current[1], at))
             who, reason = rotation.who, rotation.reason
@@ -121,7 +122,7 @@ class SqlKeyring:
                 connection, _Line(rotation.app_id, kind, CredentialAction.ROTATED, who, reason, at), answer
             )
 
-        await self._database.write("rotate", run)
+        await self._database.write("rotate", run, app_id=rotation.app_id)
 
     async def roll_back(
         self,
@@ -136,15 +137,15 @@ class SqlKeyring:
         now = to_ms(self._clock())
 
         def run(connection: Connection) -> bool:
-            before = connection.execute(_BEFORE, (app_id, kind, rollback_hash, now)).fetchone()
+            before = connection.hold(_BEFORE, (app_id, kind, rollback_hash, now)).fetchone()
             if before is None:
                 return False
             connection.execute(_END_CURRENT, (app_id, kind))
-            connection.execute(_END_GRACE, before)
+            connection.execute(_END_GRACE, (before[0],))
             _changed(connection, _Line(app_id, kind, CredentialAction.ROLLBACK, who, reason, now), answer)
             return True
 
-        return await self._database.write("roll_back", run)
+        return await self._database.write("roll_back", run, app_id=app_id)
 
     async def list_history(
         self,
@@ -155,9 +156,13 @@ class SqlKeyring:
         limit: int,
         offset: int,
     ) -> list[CredentialEvent]:
-        values = (app_id, kind, kind, action, action, limit, offset)
+        given = {"type": kind, "action": action}
+        bounds = {name: value for name, value in given.items() if value is not None}
+        where = "".join(f" AND {name} = ?" for name in bounds)
+        sql = f"{_HISTORY}{where} ORDER BY id DESC LIMIT ? OFFSET ?"
+        values = (app_id, *bounds.values(), limit, offset)
         rows = await self._database.read(
-            lambda connection: connection.execute(_HISTORY, values).fetchall(), turn=app_id
+            lambda connection: connection.execute(sql, values).fetchall(), turn=app_id
         )
         return [_read_event(row) for row in rows]
 
@@ -173,6 +178,12 @@ class SqlKeyring:
         if kind is CredentialType.WEBHOOK_SECRET:
             return None, self._vault.seal(plain)
         return digest_key(plain), None
+
+
+def key_is_taken(connection: Connection, api_key_hash: bytes) -> bool:
+    """Whether an app has that API key; nobody else asks for it until the transaction ends."""
+    connection.lock(f"api key {api_key_hash.hex()}")
+    return connection.execute(_TAKEN, (api_key_hash,)).fetchone() is not None
 
 
 def _check_room(connection: Connection, app_id: str, kind: CredentialType) -> None:
@@ -210,6 +221,7 @@ def _remember(connection: Connection, line: _Line) -> None:
 
 
 def _end_grace(connection: Connection, now: int) -> int:
+    """Each line of the history is written by whoever deleted the credential: once."""
     ended = connection.execute(_ENDED, (now,)).fetchall()
     for app_id, kind, until in ended:
         _remember(connection, _Line(app_id, kind, CredentialAction.DISABLED, _SYSTEM, None, until))

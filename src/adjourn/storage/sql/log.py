@@ -1,16 +1,15 @@
-"""The log on SQLite: reads for the APIs, in threads, each on its own short snapshot."""
-
-from typing import Any
+"""The log: reads for the APIs. Those of any length each have a snapshot of their own."""
 
 from adjourn.errors import NotFound
 from adjourn.models import Attempt, Delivery, DeliveryState, Publication
 from adjourn.storage.base import Published, Waiting
-from adjourn.storage.sql.apps import AppReader, fetcher
-from adjourn.storage.sql.connection import Connection, Database, look_up
+from adjourn.storage.sql.apps import AppReader
+from adjourn.storage.sql.connection import Connection, Database, Row, any_of, look_up
 from adjourn.storage.sql.rows import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
     PUBLICATION_COLUMNS,
+    is_id,
     read_attempt,
     read_delivery,
     read_publication,
@@ -28,10 +27,15 @@ _BACKLOG = """
     WHERE app.id = ? AND delivery.state IN ('pending', 'failed')
     GROUP BY delivery.event_type, delivery.state
 """
+_PUBLISHED = f"""
+    SELECT {PUBLICATION_COLUMNS} FROM publication
+    WHERE id = coalesce((SELECT publication_id FROM event WHERE id = ?), ?)
+"""  # noqa: S608
+_AT_ONCE = 256  # deliveries in one statement
 
 
 class SqlLog:
-    """`storage.base.Log` on one file."""
+    """`storage.base.Log`."""
 
     def __init__(self, database: Database, vault: Vault) -> None:
         self._database = database
@@ -39,7 +43,7 @@ class SqlLog:
 
     async def get_delivery(self, app_id: str | None, delivery_id: str) -> Delivery:
         sql = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?"  # noqa: S608
-        for row in await look_up(self._database, sql, delivery_id):
+        for row in await look_up(self._database, sql, delivery_id) if is_id(delivery_id) else ():
             delivery = read_delivery(row)
             if app_id in (None, delivery.app_id):
                 return delivery
@@ -60,12 +64,13 @@ class SqlLog:
         return [read_delivery(row) for row in rows], total
 
     async def find_newest(self) -> str | None:
-        ((newest,),) = await look_up(self._database, "SELECT max(id) FROM delivery")
-        return None if newest is None else str(newest)
+        rows = await look_up(self._database, "SELECT id FROM delivery ORDER BY id DESC LIMIT 1")
+        return rows[0][0] if rows else None
 
     async def list_attempts(self, delivery_id: str) -> list[Attempt]:
         sql = f"SELECT {ATTEMPT_COLUMNS} FROM attempt WHERE delivery_id = ? ORDER BY no, at"  # noqa: S608
-        return [read_attempt(row) for row in await look_up(self._database, sql, delivery_id)]
+        rows = await look_up(self._database, sql, delivery_id) if is_id(delivery_id) else ()
+        return [read_attempt(row) for row in rows]
 
     async def find_published(self, key: str) -> Published | None:
         return await self._database.read(lambda connection: self._find_published(connection, key), turn=key)
@@ -88,11 +93,11 @@ class SqlLog:
 
     async def _newest(
         self, table: str, columns: str, bounds: dict[str, str], page: tuple[int, int]
-    ) -> tuple[list[tuple[Any, ...]], int]:
-        where = " AND ".join(f"{name} = ?" for name in bounds) or "true"
+    ) -> tuple[list[Row], int]:
+        where = " AND ".join(f"{name} = ?" for name in bounds) or "TRUE"
         values = tuple(bounds.values())
 
-        def run(connection: Connection) -> tuple[list[tuple[Any, ...]], int]:
+        def run(connection: Connection) -> tuple[list[Row], int]:
             (total,) = connection.execute(f"SELECT count(*) FROM {table} WHERE {where}", values).fetchone()  # noqa: S608
             sql = f"SELECT {columns} FROM {table} WHERE {where} ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
             return connection.execute(sql, (*values, *page)).fetchall(), total
@@ -100,28 +105,18 @@ class SqlLog:
         return await self._database.read(run, turn=bounds.get("app_id", table))
 
     def _find_published(self, connection: Connection, key: str) -> Published | None:
-        row = connection.execute(
-            f"SELECT {PUBLICATION_COLUMNS} FROM publication "  # noqa: S608
-            "WHERE id = coalesce((SELECT publication_id FROM event WHERE id = ?), ?)",
-            (key, key),
-        ).fetchone()
+        row = connection.execute(_PUBLISHED, (key, key)).fetchone() if is_id(key) else None
         if row is None:
             return None
         publication = read_publication(row)
-        considered = {verdict.app_id for verdict in publication.verdicts if verdict.app_id is not None}
-        deliveries = [
-            read_delivery(found)
-            for verdict in publication.verdicts
-            for delivery_id in verdict.delivery_ids
-            for found in connection.execute(
-                f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ?",  # noqa: S608
-                (delivery_id,),
-            )
-        ]
-        look, alive = fetcher(connection), "status <> 'deleted'"
-        apps = [
-            app for app_id in considered for app in self._reader.read(look, f"{alive} AND id = ?", (app_id,))
-        ]
+        considered = {each.app_id for each in publication.verdicts if each.app_id is not None}
+        its = [delivery_id for each in publication.verdicts for delivery_id in each.delivery_ids]
+        deliveries: list[Delivery] = []
+        for start in range(0, len(its), _AT_ONCE):
+            marks, values = any_of(its[start : start + _AT_ONCE])
+            sql = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id IN {marks}"  # noqa: S608
+            deliveries += [read_delivery(row) for row in connection.execute(sql, values)]
+        apps = self._reader.load(connection, sorted(considered))
         return Published(
             publication=publication,
             deliveries={each.id: each for each in deliveries},

@@ -1,4 +1,4 @@
-"""Replays on SQLite: what matches is looked for beside the loop, a small write schedules what was found."""
+"""Replays: what matches is looked for beside the loop, a small write schedules what was found."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from adjourn.storage.base import KeptAnswer
 from adjourn.storage.sql.answers import insert_answer
 from adjourn.storage.sql.connection import Connection, Database, look_up
 from adjourn.storage.sql.retrying import ask_retry
-from adjourn.storage.sql.rows import NEVER, maybe, maybe_ms, time, to_ms
+from adjourn.storage.sql.rows import LOWEST_ID, NEVER, maybe, maybe_ms, time, to_ms
 
 __all__ = ["SqlReplays"]
 
@@ -18,7 +18,9 @@ _COLUMNS = (
     "id, app_id, status, state, event_type, since, until, up_to, total, scheduled, skipped, created_at, "
     "finished_at"
 )
-_INSERT = f"INSERT INTO replay ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+_INSERT = f"""
+    INSERT INTO replay ({_COLUMNS}, cursor) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '{LOWEST_ID}')
+"""  # noqa: S608
 _GET = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? AND id = ?"  # noqa: S608
 _LIST = f"SELECT {_COLUMNS} FROM replay WHERE app_id = ? ORDER BY id DESC LIMIT ? OFFSET ?"  # noqa: S608
 _RUNNING = f"""
@@ -44,17 +46,19 @@ _BY_HAND = """
         SELECT 1 FROM job JOIN lane ON lane.id = job.lane_id
         LEFT JOIN automation ON automation.id = lane.target
         WHERE job.app_id = ? AND job.manual AND (lane.target IS NULL OR automation.status = 'active')
-        LIMIT ?)
+        LIMIT ?) AS waiting
 """
 # More may match by now than when it was asked for.
 _ADVANCE = """
     UPDATE replay SET cursor = ?, scheduled = scheduled + ?, skipped = skipped + ?,
-           total = max(total, scheduled + skipped + ?)
+           total = CASE WHEN total < scheduled + skipped + ? THEN scheduled + skipped + ? ELSE total END
     WHERE id = ?
 """
 # What matched when it was asked for, and was never found again, was skipped as well.
 _DONE = """
-    UPDATE replay SET status = 'done', finished_at = ?, skipped = max(skipped, total - scheduled) WHERE id = ?
+    UPDATE replay SET status = 'done', finished_at = ?,
+           skipped = CASE WHEN skipped < total - scheduled THEN total - scheduled ELSE skipped END
+    WHERE id = ?
 """
 _CANCEL = """
     UPDATE replay SET status = 'cancelled', finished_at = ? WHERE app_id = ? AND id = ? AND status = 'running'
@@ -62,7 +66,7 @@ _CANCEL = """
 
 
 class SqlReplays:
-    """`storage.base.Replays` on one file."""
+    """`storage.base.Replays`."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -80,6 +84,7 @@ class SqlReplays:
 
     async def add(self, replay: Replay, *, answer: KeptAnswer | None) -> None:
         def run(connection: Connection) -> None:
+            connection.lock(f"replays of {replay.app_id}")
             (running,) = connection.execute(_COUNT_RUNNING, (replay.app_id,)).fetchone()
             if running >= _MOST_RUNNING:
                 raise Conflict(
@@ -120,11 +125,12 @@ class SqlReplays:
         cursor, ids = found
 
         def run(connection: Connection) -> int:
-            if connection.execute(_CURSOR, (replay.id,)).fetchone() != (cursor,):
+            row = connection.hold(_CURSOR, (replay.id,)).fetchone()
+            if row is None or row[0] != cursor:
                 return 0  # cancelled meanwhile, or somebody else made this step
             moments = {"now": to_ms(now), "quiet_since": to_ms(now - quiet)}
             scheduled = sum(_schedule(connection, replay, each, **moments) for each in ids)
-            progress = (ids[-1] if ids else cursor, scheduled, len(ids) - scheduled, len(ids))
+            progress = (ids[-1] if ids else cursor, scheduled, len(ids) - scheduled, len(ids), len(ids))
             connection.execute(_ADVANCE, (*progress, replay.id))
             if len(ids) < limit:
                 connection.execute(_DONE, (to_ms(now), replay.id))
@@ -163,7 +169,8 @@ def _find(connection: Connection, replay: Replay, limit: int) -> tuple[str, list
         return None
     where, values = _matching(replay)
     sql = f"SELECT id FROM delivery WHERE {where} AND id > ? ORDER BY id LIMIT ?"  # noqa: S608
-    return row[0], [each for (each,) in connection.execute(sql, (*values, row[0], limit))]
+    start = row[0] or LOWEST_ID  # '': one begun by an older version
+    return row[0], [each for (each,) in connection.execute(sql, (*values, start, limit))]
 
 
 def _schedule(
@@ -171,11 +178,12 @@ def _schedule(
 ) -> bool:
     """Whether it got an extra attempt: it must match still, may go, and is not tried just now.
 
-    Not where it would have to wait: extra attempts that wait would hold the whole replay up.
+    Not where it would have to wait: extra attempts that wait would hold the whole replay up. It is held from
+    the look on.
     """
     where, values = _matching(replay)
     sql = f"SELECT 1 FROM delivery WHERE {where} AND id = ? AND {_MAY_GO}"  # noqa: S608
-    if connection.execute(sql, (*values, delivery_id)).fetchone() is None:
+    if connection.hold(sql, (*values, delivery_id)).fetchone() is None:
         return False
     try:
         asked = ask_retry(connection, replay.app_id, delivery_id, now=now, quiet_since=quiet_since)

@@ -1,11 +1,12 @@
 """Extra attempts: of one delivery by hand, of many by a replay."""
 
 from adjourn.errors import Conflict, NotFound
+from adjourn.models import Delivery
 from adjourn.storage.base import RetryAsked
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.discarding import ORPHANED, discard_one, is_orphaned
-from adjourn.storage.sql.rows import DELIVERY_COLUMNS, read_delivery, time, to_ms
-from adjourn.storage.sql.waiting import wait
+from adjourn.storage.sql.rows import DELIVERY_COLUMNS, is_id, read_delivery, time, to_ms
+from adjourn.storage.sql.waiting import hold_lane, wait
 
 __all__ = ["ask_retry"]
 
@@ -13,7 +14,7 @@ _DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ? AND app_id = 
 _BUSY = """
     SELECT delivery.owner IS NOT NULL
            OR EXISTS (SELECT 1 FROM job
-                      WHERE delivery_id = delivery.id AND (job.owner IS NOT NULL OR job.due <= ?))
+                      WHERE job.delivery_id = delivery.id AND (job.owner IS NOT NULL OR job.due <= ?))
     FROM delivery WHERE id = ?
 """
 
@@ -21,14 +22,18 @@ _BUSY = """
 def ask_retry(
     connection: Connection, app_id: str, delivery_id: str, *, now: int, quiet_since: int
 ) -> RetryAsked:
-    """What Queue.ask_retry does. Raises NotFound, and Conflict where the automation it is for was deleted."""
-    discard_one(connection, delivery_id, now)  # as `Queue.discard` will, or the new job would share its end
-    row = connection.execute(_DELIVERY, (delivery_id, app_id)).fetchone()
-    if row is None:
-        raise NotFound("delivery", delivery_id)
-    delivery = read_delivery(row)
+    """What Queue.ask_retry does. Raises NotFound, and Conflict where the automation it is for was deleted.
+
+    It holds the delivery, so that one asks at a time and no outcome is recorded, then the lane, so that
+    nobody claims; then it looks.
+    """
+    delivery = _hold(connection, app_id, delivery_id)
+    # as `Queue.discard` will, or the new job would share its end
+    if discard_one(connection, delivery_id, now):
+        delivery = _hold(connection, app_id, delivery_id)
     if is_orphaned(connection, delivery):
         raise Conflict(f"delivery {delivery_id!r} cannot be retried: {ORPHANED}")
+    hold_lane(connection, delivery.lane_id)
     (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
     asked_at = delivery.retry_asked_at
     if busy or (asked_at is not None and quiet_since <= to_ms(asked_at) <= now):
@@ -36,3 +41,10 @@ def ask_retry(
     connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (now, delivery_id))
     wait(connection, delivery_id, app_id, delivery.lane_id, due=now, manual=True)
     return RetryAsked(delivery=delivery, scheduled=True, at=time(now))
+
+
+def _hold(connection: Connection, app_id: str, delivery_id: str) -> Delivery:
+    row = connection.hold(_DELIVERY, (delivery_id, app_id)).fetchone() if is_id(delivery_id) else None
+    if row is None:
+        raise NotFound("delivery", delivery_id)
+    return read_delivery(row)

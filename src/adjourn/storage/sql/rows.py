@@ -1,5 +1,6 @@
 """How values lie in the tables: times as milliseconds, lists and options as JSON text."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,8 +21,11 @@ __all__ = [
     "ATTEMPT_COLUMNS",
     "CONNECTION_COLUMNS",
     "DELIVERY_COLUMNS",
+    "HIGHEST_ID",
+    "LOWEST_ID",
     "NEVER",
     "PUBLICATION_COLUMNS",
+    "is_id",
     "maybe",
     "maybe_ms",
     "read_attempt",
@@ -34,6 +38,10 @@ __all__ = [
 ]
 
 NEVER = 2**63 - 1  # a due time: a follower in order, until the one before it is final
+# Ids of publications, events and deliveries are UUIDs; as text they have the same order.
+LOWEST_ID = "00000000-0000-0000-0000-000000000000"
+HIGHEST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -45,6 +53,11 @@ DELIVERY_COLUMNS = (
 )
 ATTEMPT_COLUMNS = "delivery_id, no, at, duration_ms, http_status, error, response, response_headers"
 PUBLICATION_COLUMNS = "id, at, provider, event_type, timestamp, actor_user_id, audience, data, verdicts"
+
+
+def is_id(given: str) -> bool:
+    """Whether it may be the id of a publication, an event or a delivery: PostgreSQL takes nothing else."""
+    return _ID.fullmatch(given) is not None
 
 
 def to_ms(moment: datetime) -> int:
@@ -109,7 +122,9 @@ def read_attempt(row: tuple[Any, ...]) -> Attempt:
         duration_ms=row[3],
         http_status=row[4],
         error=row[5],
-        response=row[6],
+        response=row[6]
+        if isinstance(row[6], str)
+        else row[6].decode(),  # bytes: PostgreSQL's text has no NUL
         response_headers=msgspec.json.decode(row[7]),
     )
 

@@ -21,7 +21,7 @@ from weakref import WeakValueDictionary
 from adjourn.errors import ConfigError, StorageError
 from adjourn.storage.migrate import migrations
 
-__all__ = ["Database"]
+__all__ = ["Connection", "Database"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -32,12 +32,21 @@ _READERS = 4  # threads
 _BUSY_TIMEOUT = 10  # seconds, for another program that has the file locked
 
 
+class Connection(sqlite3.Connection):
+    """storage.sql's Connection: whoever writes is alone."""
+
+    hold = sqlite3.Connection.execute
+
+    def lock(self, name: str, /) -> None:
+        pass
+
+
 class _Act(Generic[T]):
     """One caller's statements, waiting for their turn."""
 
     __slots__ = ("done", "name", "outcome", "run")
 
-    def __init__(self, name: str, run: Callable[[sqlite3.Connection], T], done: "asyncio.Future[T]") -> None:
+    def __init__(self, name: str, run: Callable[[Connection], T], done: "asyncio.Future[T]") -> None:
         self.name = name
         self.run = run
         self.done = done
@@ -58,8 +67,8 @@ class Database:
     def __init__(self, path: Path, *, on_step: Callable[[str], None] = _ignore) -> None:
         self.path, self._lock_file = _lock(path)
         self._on_step = on_step
-        self._opened: list[sqlite3.Connection] = []
-        self._snapshots: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._opened: list[Connection] = []
+        self._snapshots: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         try:
             self._connect_all()
         except BaseException as exc:
@@ -77,9 +86,7 @@ class Database:
         self._turns_of_readers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._closed = False
 
-    async def write(
-        self, name: str, run: Callable[[sqlite3.Connection], T], *, app_id: str | None = None
-    ) -> T:
+    async def write(self, name: str, run: Callable[[Connection], T], *, app_id: str | None = None) -> T:
         """Run statements in the next turn; return once they are on disk.
 
         `run` is undone alone when it raises; a sqlite3.Error comes as StorageError. A caller that is
@@ -94,7 +101,7 @@ class Database:
             self._turns = asyncio.create_task(self._take_turns())
         return await asyncio.shield(done)
 
-    async def look(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    async def look(self, run: Callable[[Connection], T]) -> T:
         """Run look-ups by index, on the loop: only those whose cost has a bound."""
         try:
             return run(self._quick)
@@ -108,7 +115,7 @@ class Database:
         except sqlite3.Error as exc:
             raise StorageError(f"read failed: {exc}") from exc
 
-    async def read(self, run: Callable[[sqlite3.Connection], T], *, turn: str | None = None) -> T:
+    async def read(self, run: Callable[[Connection], T], *, turn: str | None = None) -> T:
         """Run reads of any length in a thread, on one snapshot.
 
         Of those with the same `turn` one runs at a time: nobody who asks much takes every thread. Those
@@ -238,12 +245,13 @@ class Database:
         for _ in range(_READERS):
             self._snapshots.put(self._connect(read_only=True))
 
-    def _connect(self, *, read_only: bool = False) -> sqlite3.Connection:
+    def _connect(self, *, read_only: bool = False) -> Connection:
         connection = sqlite3.connect(
             self.path,
             isolation_level=None,
             check_same_thread=False,
             cached_statements=256,
+            factory=Connection,
             timeout=_BUSY_TIMEOUT,
         )
         self._opened.append(connection)
@@ -257,7 +265,7 @@ class Database:
             connection.execute("PRAGMA query_only = 1")
         return connection
 
-    def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+    def _read(self, run: Callable[[Connection], T]) -> T:
         connection = self._snapshots.get()
         try:
             connection.execute("BEGIN")
@@ -271,7 +279,7 @@ class Database:
             self._snapshots.put(connection)
 
 
-def _migrate(writer: sqlite3.Connection, path: Path) -> None:
+def _migrate(writer: Connection, path: Path) -> None:
     (version,) = writer.execute("PRAGMA user_version").fetchone()
     known = migrations(__package__)
     if version > known[-1].number:

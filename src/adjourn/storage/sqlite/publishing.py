@@ -1,18 +1,18 @@
 """Publishing a batch: publications, events, deliveries, and the jobs of those that wait."""
 
-import sqlite3
 from collections.abc import Sequence
 
 from adjourn.errors import NotFound
 from adjourn.storage.base import Entry, NewDelivery, StaleApps
 from adjourn.storage.sql.answers import insert_answer
+from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.rows import text, to_ms
 from adjourn.storage.sql.waiting import enter, wait
 
 __all__ = ["publish"]
 
 
-def publish(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
+def publish(connection: Connection, entries: Sequence[Entry], now: int) -> None:
     """Raises StaleApps, AnswerExists and NotFound."""
     _check_versions(connection, entries)
     _enter_owners(connection, entries, now)
@@ -24,7 +24,7 @@ def publish(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) 
     _insert(connection, entries, now)
 
 
-def _check_versions(connection: sqlite3.Connection, entries: Sequence[Entry]) -> None:
+def _check_versions(connection: Connection, entries: Sequence[Entry]) -> None:
     planned: dict[str, int] = {}
     stale = []
     for entry in entries:
@@ -39,7 +39,7 @@ def _check_versions(connection: sqlite3.Connection, entries: Sequence[Entry]) ->
         raise StaleApps(sorted(set(stale)))
 
 
-def _enter_owners(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
+def _enter_owners(connection: Connection, entries: Sequence[Entry], now: int) -> None:
     """See that `reap` will find what is published as owned, whatever became of its worker meanwhile."""
     floors: dict[str, str] = {}
     for entry in entries:
@@ -50,7 +50,7 @@ def _enter_owners(connection: sqlite3.Connection, entries: Sequence[Entry], now:
         enter(connection, owner, now, floor=floor)
 
 
-def _revoke(connection: sqlite3.Connection, entry: Entry, now: int) -> None:
+def _revoke(connection: Connection, entry: Entry, now: int) -> None:
     ended = entry.revokes
     assert ended is not None
     changed = connection.execute(
@@ -62,7 +62,7 @@ def _revoke(connection: sqlite3.Connection, entry: Entry, now: int) -> None:
         raise NotFound("connection", ended.user_id)
 
 
-def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) -> None:
+def _insert(connection: Connection, entries: Sequence[Entry], now: int) -> None:
     connection.executemany(
         "INSERT INTO publication VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -100,7 +100,7 @@ def _insert(connection: sqlite3.Connection, entries: Sequence[Entry], now: int) 
     _insert_waiting(connection, deliveries, now)
 
 
-def _insert_waiting(connection: sqlite3.Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
+def _insert_waiting(connection: Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
     lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin, each.target) for each in deliveries}
     connection.executemany(
         "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",

@@ -1,25 +1,15 @@
 """The queue on SQLite: the moves of ENGINE.md, each one guarded transaction."""
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from adjourn.models import DeliveryState
-from adjourn.storage.base import (
-    Claim,
-    Claimed,
-    Entry,
-    KeptAnswer,
-    Recorded,
-    Result,
-    RetryAsked,
-)
-from adjourn.storage.sql.answers import insert_answer
-from adjourn.storage.sql.discarding import any_to_discard, discard
-from adjourn.storage.sql.retrying import ask_retry
-from adjourn.storage.sql.rows import NEVER, time, to_ms
-from adjourn.storage.sql.waiting import enter, wait, wake
+from adjourn.storage.base import Claim, Claimed, Entry, Recorded, Result
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.queue import SqlQueue
+from adjourn.storage.sql.rows import HIGHEST_ID, NEVER, time, to_ms
+from adjourn.storage.sql.waiting import enter
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.publishing import publish
 from adjourn.storage.sqlite.recording import record
@@ -57,31 +47,14 @@ _DRAINS = """
     SELECT seq <= ? FROM job WHERE lane_id = ? AND owner IS NULL AND due <= ? AND seq > ?
     ORDER BY due, seq LIMIT 1
 """
-_NO_FLOOR = "~"  # above every id
-_FORGET = """
-    DELETE FROM idempotency
-    WHERE (scope, key) IN (SELECT scope, key FROM idempotency WHERE at < ? LIMIT ?)
-"""
-_SWEPT_AT_ONCE = 1000  # answers in one commit
 
 
-class SqliteQueue:
+class SqliteQueue(SqlQueue):
     """`storage.base.Queue` on one file. `clock` rules due times and leases."""
 
     def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        super().__init__(database, clock=clock)
         self._database = database
-        self._clock = clock
-
-    async def now(self) -> datetime:
-        return self._clock()
-
-    async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
-        expires_at = to_ms(self._clock() + lease)
-
-        def run(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO worker VALUES (?, ?, ?)", (worker, expires_at, floor))
-
-        await self._database.write("enlist", run)
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         now = to_ms(self._clock())
@@ -99,7 +72,7 @@ class SqliteQueue:
         paced: Counter[str] = Counter()
         versions: dict[str, int] = {}
 
-        def run(connection: sqlite3.Connection) -> list[Claimed]:
+        def run(connection: Connection) -> list[Claimed]:
             taken: list[Claimed] = []
             for lane_id, app_id, discard_seq, drain_seq, on, version in connection.execute(
                 _LANES, (now,)
@@ -118,7 +91,7 @@ class SqliteQueue:
                 if len(taken) >= limit:
                     break
             if taken:
-                enter(connection, worker, now, floor=_NO_FLOOR)
+                enter(connection, worker, now, floor=HIGHEST_ID)
             return taken
 
         taken = []
@@ -133,67 +106,6 @@ class SqliteQueue:
             "record", lambda connection: record(connection, worker, results, now)
         )
 
-    async def give_back(self, worker: str, deliveries: Sequence[Claimed]) -> None:
-        now = to_ms(self._clock())
-
-        def run(connection: sqlite3.Connection) -> None:
-            for each in deliveries:
-                if each.from_job:
-                    connection.execute(
-                        "UPDATE job SET owner = NULL WHERE delivery_id = ? AND owner = ?", (each.id, worker)
-                    )
-                elif connection.execute(
-                    "UPDATE delivery SET owner = NULL WHERE id = ? AND owner = ?", (each.id, worker)
-                ).rowcount:
-                    wait(connection, each.id, each.app_id, each.lane_id, due=now)
-                wake(connection, each.lane_id, now)
-
-        await self._database.write("give_back", run)
-
-    async def ask_retry(
-        self,
-        app_id: str,
-        delivery_id: str,
-        *,
-        quiet: timedelta,
-        keep: Callable[[RetryAsked], KeptAnswer | None],
-    ) -> RetryAsked:
-        now = self._clock()
-
-        def run(connection: sqlite3.Connection) -> RetryAsked:
-            asked = ask_retry(connection, app_id, delivery_id, now=to_ms(now), quiet_since=to_ms(now - quiet))
-            if (answer := keep(asked)) is not None:
-                insert_answer(connection, answer)
-            return asked
-
-        return await self._database.write("ask_retry", run)
-
-    async def reap(self) -> int:
-        now = to_ms(self._clock())
-
-        dead = "SELECT id, floor FROM worker WHERE expires_at < ? ORDER BY id"
-
-        def run(connection: sqlite3.Connection) -> int:
-            dead_workers = connection.execute(dead, (now,)).fetchall()
-            return sum(_reap(connection, worker, floor, now) for worker, floor in dead_workers)
-
-        return await self._database.write("reap", run) if self._database.glance(dead, (now,)) else 0
-
-    async def discard(self, *, limit: int) -> int:
-        if not await self._database.look(any_to_discard):
-            return 0
-        now = to_ms(self._clock())
-        return await self._database.write("discard", lambda connection: discard(connection, limit, now))
-
-    async def sweep(self, *, answers_before: datetime) -> None:
-        before = to_ms(answers_before)
-
-        def run(connection: sqlite3.Connection) -> None:
-            connection.execute(_FORGET, (before, _SWEPT_AT_ONCE))
-
-        while self._database.glance("SELECT 1 FROM idempotency WHERE at < ? LIMIT 1", (before,)):
-            await self._database.write("sweep", run)
-
     async def take_over(self) -> None:
         """End every worker's lease: no other process can have the file open (Database's lock)."""
         await self._database.write(
@@ -205,7 +117,7 @@ class SqliteQueue:
 
 
 def _drains(
-    connection: sqlite3.Connection, lane_id: int, discard_seq: int | None, drain_seq: int | None, now: int
+    connection: Connection, lane_id: int, discard_seq: int | None, drain_seq: int | None, now: int
 ) -> bool:
     """Whether the app's backlog is what the lane would give now."""
     if not drain_seq:
@@ -214,7 +126,7 @@ def _drains(
 
 
 def _take(
-    connection: sqlite3.Connection, worker: str, bounds: tuple[int, int, int, int], *, paced: bool
+    connection: Connection, worker: str, bounds: tuple[int, int, int, int], *, paced: bool
 ) -> list[Claimed]:
     rows = connection.execute(_CLAIMED, bounds).fetchall()
     connection.executemany("UPDATE job SET owner = ? WHERE seq = ?", [(worker, row[0]) for row in rows])
@@ -239,30 +151,10 @@ def _take(
     ]
 
 
-def _sleep(connection: sqlite3.Connection, lane_id: int, discard_seq: int) -> None:
+def _sleep(connection: Connection, lane_id: int, discard_seq: int) -> None:
     """Set when the lane wakes for what still waits and is not discarded: for nothing, when all is."""
     connection.execute(
         "UPDATE lane SET wake_at = next.due FROM (SELECT nullif(min(due), ?) AS due FROM job "
         "WHERE lane_id = ? AND owner IS NULL AND seq > ?) AS next WHERE id = ? AND wake_at IS NOT next.due",
         (NEVER, lane_id, discard_seq, lane_id),
     )
-
-
-# reap
-
-
-def _reap(connection: sqlite3.Connection, worker: str, floor: str, now: int) -> int:
-    """Put back what a dead worker held: jobs it had claimed, and deliveries it had from their publishing."""
-    jobs = connection.execute(
-        "UPDATE job SET owner = NULL WHERE owner = ? RETURNING lane_id", (worker,)
-    ).fetchall()
-    orphans = connection.execute(
-        "UPDATE delivery SET owner = NULL WHERE id >= ? AND owner = ? RETURNING id, app_id, lane_id",
-        (floor, worker),
-    ).fetchall()
-    for delivery_id, app_id, lane_id in sorted(orphans):
-        wait(connection, delivery_id, app_id, lane_id, due=now)
-    for lane_id in {row[0] for row in jobs} | {row[2] for row in orphans}:
-        wake(connection, lane_id, now)
-    connection.execute("DELETE FROM worker WHERE id = ?", (worker,))
-    return len(jobs) + len(orphans)

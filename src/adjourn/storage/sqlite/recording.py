@@ -1,12 +1,12 @@
 """Recording a batch of attempts: the guards of ENGINE.md for 2xx, failure and manual retry."""
 
-import sqlite3
 from collections.abc import Sequence
 from datetime import timedelta
 
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Recorded, Result
 from adjourn.storage.sql.ailing import record_health, switch_off
+from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.rows import NEVER, text, to_ms
 from adjourn.storage.sql.waiting import finish, wait
 
@@ -44,7 +44,7 @@ _IS_FIRST = """
 """
 
 
-def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
+def record(connection: Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
     # What is on record already changes nothing that its guards do not allow.
     results, given = [each for each in results if _append(connection, worker, each)], results
     delivered = [each for each in results if each.step.state is DeliveryState.DELIVERED]
@@ -74,7 +74,7 @@ def record(connection: sqlite3.Connection, worker: str, results: Sequence[Result
     return Recorded(switch_off(connection, results, now))
 
 
-def _append(connection: sqlite3.Connection, worker: str, result: Result) -> bool:
+def _append(connection: Connection, worker: str, result: Result) -> bool:
     """Put the attempt on record; whether it counts still: not when it was recorded before."""
     if connection.execute(_ATTEMPT, _attempt_row(worker, result)).rowcount:
         return True
@@ -99,7 +99,7 @@ def _attempt_row(worker: str, result: Result) -> tuple[object, ...]:
     )
 
 
-def _failed(connection: sqlite3.Connection, worker: str, result: Result, now: int) -> bool:
+def _failed(connection: Connection, worker: str, result: Result, now: int) -> bool:
     """Move the delivery as the step says, where its guards hold; whether they did."""
     claimed, attempt, step = result.claimed, result.attempt, result.step
     if step.state is DeliveryState.PENDING:
@@ -128,7 +128,7 @@ def _failed(connection: sqlite3.Connection, worker: str, result: Result, now: in
     return True
 
 
-def _extra_failed(connection: sqlite3.Connection, worker: str, result: Result, now: int) -> None:
+def _extra_failed(connection: Connection, worker: str, result: Result, now: int) -> None:
     claimed = result.claimed
     row = connection.execute(_EXTRA, (claimed.id, claimed.attempt_no, worker)).fetchone()
     if row is None:
