@@ -118,7 +118,7 @@ def fan_out(
     a submission without its own. `owner`: the app whose automation this is for; nobody else gets it.
     """
     publication_id = new_id()
-    timestamp = submission.timestamp or timestamp
+    told = submission.timestamp or timestamp
     verdicts: list[Verdict] = []
     envelopes: list[Envelope] = []
     versions: dict[str, int] = {}
@@ -133,7 +133,7 @@ def fan_out(
             verdicts.append(Verdict(app.id, user_id, decision.outcome))
             continue
         user = None if user_id is None or email is None else (user_id, email)
-        event = _event(submission, app, user, (new_id(), publication_id, timestamp))
+        event = _event(submission, app, user, (new_id(), publication_id, told))
         data = submission.data_json if event.own_data is None else event.own_data
         deliveries = [Addressed(new_id(), address) for address in decision.addresses]
         envelopes.append(Envelope(event, app, deliveries, event.head + data + b"}"))
@@ -144,7 +144,7 @@ def fan_out(
         at=at,
         provider=submission.provider.name,
         event_type=submission.event_type.name,
-        timestamp=timestamp,
+        timestamp=told,
         actor_user_id=submission.actor_user_id,
         audience=submission.audience,
         data=submission.data_json,

@@ -59,8 +59,8 @@ class Planner:
         """With the assignments that it brings, where it asks for them. Raises InputError."""
         ended = submission.revokes
         connections = known.connections if ended is None else {ended.user_id: [ended]}
-        self._check_apps(submission)
-        automation_id = _automation_of(submission)
+        if submission.audience.partner_app_ids:
+            self._check_apps(submission)
         made = fan_out(
             submission,
             find_app=self._apps.find,
@@ -69,7 +69,7 @@ class Planner:
             timestamp=self._spelled(at),
             new_id=self._ids,
             decisions=self._decisions,
-            owner=None if automation_id is None else known.owners[automation_id],
+            owner=known.owners.get(_automation_of(submission) or "") if known.owners else None,
         )
         if not submission.match_automations or submission.event_type.name != _MATCHED:
             return made

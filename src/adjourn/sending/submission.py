@@ -1,6 +1,7 @@
 """What a product asks to publish, checked whole before anything is stored."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 
 from adjourn import wirejson
-from adjourn.check import check
+from adjourn.check import check, fitting
 from adjourn.errors import CatalogError, Fault, InputError
 from adjourn.models import Audience, Connection
 from adjourn.providers import PROVIDERS, EventType, Provider
@@ -17,6 +18,7 @@ __all__ = ["AudienceBody", "EventBody", "Submission", "parse_submission", "utc_s
 
 _DEFAULT_PROVIDER = "contio"
 _MOST_NAMED = 10_000  # users or apps in one audience
+_FINE: Sequence[Fault] = ()
 _LONGEST_NAME = 255  # characters, of a type that is looked for among those there are
 
 _Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "id"})]
@@ -66,9 +68,9 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
 
     Raises InputError or CatalogError with every fault found, each with its JSON path.
     """
-    if faults := check(EventBody, raw, path=path):
-        raise InputError("the request is not an event to publish", faults=faults)
-    body = msgspec.convert(raw, EventBody)
+    body = fitting(EventBody, raw)
+    if body is None:
+        body = _body(raw, path)
     provider = PROVIDERS.get(_DEFAULT_PROVIDER if body.provider is None else body.provider)
     if provider is None:
         reason = f"must be one of {', '.join(PROVIDERS)}"
@@ -77,13 +79,15 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
     if event_type is None:
         reason = _unknown_type(body.event_type, provider)
         raise CatalogError(body.event_type, faults=[Fault(f"{path}.event_type", reason)])
+    timestamp, faults = None, _FINE
+    if body.timestamp is not None:
+        timestamp, faults = _timestamp(body.timestamp, path=f"{path}.timestamp")
     audience = _audience(body.audience)
-    timestamp, faults = _timestamp(body.timestamp, path=f"{path}.timestamp")
-    data, more = _check_data(provider, body, audience, path=path)
-    faults += more
-    if audience is None:
-        faults.append(Fault(f"{path}.audience", "must have either user_ids or partner_app_ids"))
-    if faults or audience is None:
+    data, more = _check_data(provider, event_type, body, audience, path=path)
+    if faults or more or audience is None:
+        faults = [*faults, *more]
+        if audience is None:
+            faults.append(Fault(f"{path}.audience", "must have either user_ids or partner_app_ids"))
         raise CatalogError(event_type.name, faults=faults)
     return Submission(
         provider=provider,
@@ -98,17 +102,22 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
     )
 
 
+def _body(raw: object, path: str) -> EventBody:
+    if faults := check(EventBody, raw, path=path):
+        raise InputError("the request is not an event to publish", faults=faults)
+    return msgspec.convert(raw, EventBody)
+
+
 def _check_data(
-    provider: Provider, body: EventBody, audience: Audience | None, *, path: str
-) -> tuple[dict[str, Any], list[Fault]]:
+    provider: Provider, event_type: EventType, body: EventBody, audience: Audience | None, *, path: str
+) -> tuple[dict[str, Any], Sequence[Fault]]:
     if not isinstance(body.data, dict):
         return {}, [Fault(f"{path}.data", "must be an object")]
     data, faults = provider.prepare(body.event_type, body.data, path=f"{path}.data")
     if audience is None:
         return data, faults
-    name = provider.aliases.get(body.event_type, body.event_type)
-    refused = provider.check_audience(name, data, audience, body.actor_user_id)
-    return data, faults + [Fault(f"{path}.audience", reason) for reason in refused]
+    refused = provider.check_audience(event_type.name, data, audience, body.actor_user_id)
+    return data, faults + [Fault(f"{path}.audience", reason) for reason in refused] if refused else faults
 
 
 def _unknown_type(name: str, provider: Provider) -> str:
@@ -122,7 +131,8 @@ def _audience(body: AudienceBody) -> Audience | None:
     if (body.user_ids is None) == (body.partner_app_ids is None):
         return None
     if body.user_ids is not None:
-        return Audience(user_ids=tuple(dict.fromkeys(body.user_ids)))
+        users = body.user_ids
+        return Audience(user_ids=tuple(dict.fromkeys(users) if len(users) > 1 else users))
     return Audience(partner_app_ids=tuple(dict.fromkeys(body.partner_app_ids or ())))
 
 
@@ -142,8 +152,8 @@ def utc_spelling(text: str) -> str:
     return f"{moment.replace(tzinfo=None).isoformat()}{fraction}Z"
 
 
-def _timestamp(text: str | None, *, path: str) -> tuple[str | None, list[Fault]]:
+def _timestamp(text: str, *, path: str) -> tuple[str | None, Sequence[Fault]]:
     try:
-        return None if text is None else utc_spelling(text), []
+        return utc_spelling(text), _FINE
     except (ValueError, OverflowError):
         return None, [Fault(path, "is out of range")]
