@@ -20,14 +20,12 @@ from rich.status import Status
 from bench.bars import judge
 from bench.bench import FULL, QUICK, Bench
 from bench.machine import machine
-from bench.parts import PARTS
+from bench.parts import PARTS, TITLES
 from bench.plot import draw, panels
 from bench.processes import NotReady
 from bench.report import as_json, bar_line, results_table
 from bench.row import Results, Row
 from bench.tools import MissingTool, install_tools
-
-_TITLES = {name: part.title for name, part in PARTS.items()}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -110,14 +108,14 @@ def _report(rows: Sequence[Row], options: argparse.Namespace) -> None:
     results = Results(rows)
     verdicts = judge(results)
     console = Console(width=None if sys.stdout.isatty() else 120)
-    console.print(results_table(results, _TITLES))
+    console.print(results_table(results, TITLES))
     console.print()
     for verdict in verdicts:
         style = {True: "green", False: "red", None: "dim"}[verdict.reached]
         console.print(bar_line(verdict), style=style, markup=False, highlight=False, soft_wrap=True)
     scale = "quick" if options.quick else "full"
     options.json.write_bytes(as_json(results, verdicts, scale=scale, at=datetime.now(UTC), machine=machine()))
-    options.svg.write_text(draw(panels(results, _TITLES)))
+    options.svg.write_text(draw(panels(results, TITLES)))
     console.print(f"\nall figures: {options.json}, plot: {options.svg}", highlight=False)
 
 

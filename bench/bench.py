@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.machine import drop_cached
 from bench.postgres import Postgres, postgres
 from bench.receivers import Nginx, nginx
 
@@ -24,6 +25,8 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     rounds: int  # of claims, each on a cold cache
     dead: int  # deliveries that wait for dead endpoints
     hanging: int  # endpoints that hang
+    hung: float  # until their first attempts timed out
+    moved: int  # deliveries, when an app is enabled again
     stuck: int  # requests in flight
     apps: int
     connections: int
@@ -39,6 +42,8 @@ FULL = Scale(
     rounds=5,
     dead=1_000_000,
     hanging=1000,
+    hung=40,
+    moved=100_000,
     stuck=5000,
     apps=10_000,
     connections=1_000_000,
@@ -53,6 +58,8 @@ QUICK = Scale(
     rounds=2,
     dead=20_000,
     hanging=100,
+    hung=0,
+    moved=3_000,
     stuck=500,
     apps=500,
     connections=10_000,
@@ -82,6 +89,13 @@ class Bench:
     @cached_property
     def postgres(self) -> Postgres:
         return self._stack.enter_context(postgres(self.folder / "postgres"))
+
+    def cool(self, store: str) -> None:
+        """Nothing of the database stays in any cache."""
+        if store == "postgres":
+            self.postgres.restart_cold()
+        else:
+            drop_cached(self.folder / "sqlite")
 
     @contextmanager
     def database(self, store: str) -> Iterator[str]:

@@ -24,16 +24,16 @@ def measure_latency(
     receiver: Endpoint,
     request: Request,
     *,
-    per_request: int,
+    per_request: float,
     per_s: float,
     seconds: float,
 ) -> Latency:
-    """Each request holds its number as its title, and makes `per_request` deliveries to that receiver.
+    """A request's title is its number; it makes `per_request` deliveries to that receiver, on average.
 
     Raises RuntimeError and NotReady.
     """
-    answered = publish_paced(server.url, request, per_s=per_s, seconds=seconds)
-    wanted = len(answered) * per_request
+    answered = publish_paced([server.url], request, per_s=per_s, seconds=seconds)
+    wanted = round(len(answered) * per_request)
     wait_until(lambda: receiver.count() >= wanted, what="the last arrivals", within=_ARRIVE_WITHIN)
     took = sorted(max(at - answered[number], 0) / 1e6 for number, at in receiver.arrivals())
     return Latency(p50_ms=percentile(took, 50), p99_ms=percentile(took, 99))

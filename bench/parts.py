@@ -6,12 +6,18 @@ from functools import partial
 import msgspec
 
 from bench.bench import Bench
+from bench.directory import measure_directory
+from bench.enabling import measure_enabling
+from bench.healthy import measure_healthy
 from bench.limit import measure_limit, measure_sender
+from bench.memory import measure_memory
+from bench.nodes import measure_nodes
 from bench.row import Row
 from bench.server import Setup
+from bench.waiting import measure_waiting
 from bench.whole import measure_whole
 
-__all__ = ["PARTS", "Part"]
+__all__ = ["PARTS", "TITLES", "Part"]
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -30,4 +36,16 @@ PARTS: Mapping[str, Part] = {
     "postgres": _whole("postgres", Setup(store="postgres")),
     "postgres-2": _whole("postgres-2", Setup(store="postgres", workers=2)),
     "aiohttp": _whole("aiohttp", Setup(store="postgres", workers=2, sender="aiohttp")),
+    "directory": Part("many apps and connections, single publishes", measure_directory),
+    "memory": Part("requests in flight: memory above idle", measure_memory),
+    "nodes": Part("PostgreSQL's part with many nodes", measure_nodes),
+    "healthy": Part("healthy endpoints, while others are dead or hang", measure_healthy),
+    "enabling": Part("publishing, while another app's backlog is moved", measure_enabling),
+    "claims": Part("claims and publishing while much waits", measure_waiting),
+}
+
+TITLES: Mapping[str, str] = {
+    **{name: part.title for name, part in PARTS.items()},
+    "claims": "claiming 200 on a cold cache (CPU: of a row claimed and recorded)",
+    "publishing": "storing 200 events (CPU: of an event)",
 }

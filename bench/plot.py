@@ -1,6 +1,6 @@
 """The plot: horizontal bars in an SVG, written by hand so that nothing more needs to be installed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 
 import msgspec
@@ -31,7 +31,7 @@ class Panel(msgspec.Struct, frozen=True):
     lines: Sequence[Line]
 
 
-def panels(results: Results, titles: dict[str, str]) -> list[Panel]:
+def panels(results: Results, titles: Mapping[str, str]) -> list[Panel]:
     """What of the results is drawn; a panel without lines is left out."""
     whole = [
         (f"{titles.get(row.part, row.part)}, {row.name}", row) for row in results.rows if row.part in _WHOLE

@@ -1,7 +1,6 @@
 """A PostgreSQL of its own: that of the tests, but with fsync on, and with the settings of a small server."""
 
 import asyncio
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 import asyncpg
 from tests.postgres import Server, new_database
 
+from bench.machine import drop_cached
+
 __all__ = ["Postgres", "postgres"]
 
 _SETTINGS = {
@@ -18,6 +19,7 @@ _SETTINGS = {
     "max_wal_size": "8GB",
     "checkpoint_timeout": "15min",
     "max_connections": "300",
+    "max_prepared_transactions": "4",
 }
 
 
@@ -63,12 +65,7 @@ class Postgres:
         """Start again with nothing in its buffers, nor of its files in the system's cache."""
         self.run("CHECKPOINT")
         self._server.stop()
-        for path in self._server.data.rglob("*"):
-            if path.is_file():
-                handle = os.open(path, os.O_RDONLY)
-                os.fsync(handle)
-                os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
-                os.close(handle)
+        drop_cached(self._server.data)
         self._server.start()
 
 

@@ -36,14 +36,18 @@ class Way(msgspec.Struct, frozen=True, kw_only=True):
 
     def bodies(self, users: Sequence[str], *, title: str = "Weekly Team Sync") -> list[bytes]:
         """Requests that address all the users evenly; each holds the title."""
-        events = [
-            _event([users[(first + n) % len(users)] for n in range(self.users)], title)
-            for first in range(0, len(users), self.users)
-        ]
+        events = self.events(users, title=title)
         if self.batch == 1:
             return [json.dumps(event).encode() for event in events]
         whole = {"events": [events[n % len(events)] for n in range(self.batch)]}
         return [json.dumps(whole).encode()]
+
+    def events(self, users: Sequence[str], *, title: str = "Weekly Team Sync") -> list[dict[str, Any]]:
+        """As many as address each user once."""
+        return [
+            _event([users[(first + n) % len(users)] for n in range(self.users)], title)
+            for first in range(0, len(users), self.users)
+        ]
 
     def numbered(self, users: Sequence[str]) -> Callable[[int], tuple[str, bytes]]:
         """The path and body of the request with a number, which is its title."""

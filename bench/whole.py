@@ -14,7 +14,7 @@ from bench.server import Server, Setup, serving
 from bench.ways import KEY, USERS, WAYS, Way
 from bench.wrk import run_wrk
 
-__all__ = ["Measured", "measure_whole", "throughput"]
+__all__ = ["Measured", "measure_whole", "settle", "throughput"]
 
 _QUIET = 0.5  # seconds without an arrival: all that was accepted has arrived, and is recorded
 _LOOK_EVERY = 0.05
@@ -28,8 +28,16 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: int
     seconds: float
     app_cpu: float
-    database_cpu: float
-    wal_bytes: int
+    database_cpu: float | None  # None: the database is in the app's process
+    wal_bytes: int | None
+
+    @property
+    def app_us(self) -> float:
+        return self.app_cpu / self.deliveries * 1e6
+
+    @property
+    def database_us(self) -> float | None:
+        return None if self.database_cpu is None else self.database_cpu / self.deliveries * 1e6
 
 
 def measure_whole(bench: Bench, part: str, setup: Setup) -> Iterator[Row]:
@@ -60,14 +68,14 @@ def _measure(bench: Bench, part: str, run: tuple[Setup, Server], way: Way, notin
         part=part,
         name=way.name,
         per_s=per_s,
-        app_us=done.app_cpu / done.deliveries * 1e6,
-        database_us=None if setup.store == "sqlite" else done.database_cpu / done.deliveries * 1e6,
+        app_us=done.app_us,
+        database_us=done.database_us,
         p50_ms=latency.p50_ms,
         p99_ms=latency.p99_ms,
         app_mb=memory.pss,
         app_rss_mb=memory.rss,
         database_mb=None if setup.store == "sqlite" else memory_of(bench.postgres.pid).pss,
-        wal_bytes=None if setup.store == "sqlite" else done.wal_bytes / done.deliveries,
+        wal_bytes=None if done.wal_bytes is None else done.wal_bytes / done.deliveries,
     )
 
 
@@ -105,17 +113,17 @@ def throughput(
         folder=bench.folder,
     )
     load.check()
-    arrived, last_at = _settle(bench.nginx, before + load.requests * way.deliveries)
+    arrived, last_at = settle(bench.nginx, before + load.requests * way.deliveries)
     return Measured(
         deliveries=arrived - before,
         seconds=last_at - began,
         app_cpu=cpu_of(server.pid) - app_cpu,
-        database_cpu=cpu_of(postgres.pid) - database_cpu if postgres is not None else 0.0,
-        wal_bytes=postgres.wal_position() - wal if postgres is not None else 0,
+        database_cpu=cpu_of(postgres.pid) - database_cpu if postgres is not None else None,
+        wal_bytes=postgres.wal_position() - wal if postgres is not None else None,
     )
 
 
-def _settle(nginx: Nginx, least: int) -> tuple[int, float]:
+def settle(nginx: Nginx, least: int) -> tuple[int, float]:
     """The count once nothing arrives any more, and when the last did. Raises RuntimeError if some do not.
 
     More than `least` arrive: what was accepted while wrk stopped, it does not count.
