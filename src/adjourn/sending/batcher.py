@@ -21,7 +21,8 @@ _RETRY_EVERY = 0.5  # seconds, while the store cannot take them
 class Batcher(Generic[T]):
     """Collects things and stores them in batches, each again and again until the store took it.
 
-    `full`: from this many on, `wait_for_room` waits. After a failure batches are smaller, so that one
+    `full`: from this many on, `wait_for_room` waits. `linger`: seconds that a batch is waited for while it is
+    small: where a commit costs much, more should share it. After a failure batches are smaller, so that one
     bad thing is soon alone; then it goes behind the others. What the store refuses with anything but
     a StorageError is dropped, and logged.
     """
@@ -32,10 +33,13 @@ class Batcher(Generic[T]):
         *,
         full: int,
         retry_every: float = _RETRY_EVERY,
+        linger: float = 0.0,
     ) -> None:
         self._store = store
         self._full = full
         self._retry_every = retry_every
+        self._linger = linger
+        self._enough = asyncio.Event()  # to be stored without waiting for more
         self._waiting: list[T] = []
         self._under_way = 0
         self._batch = _BATCH
@@ -48,10 +52,13 @@ class Batcher(Generic[T]):
 
     def add(self, thing: T) -> None:
         self._waiting.append(thing)
-        if len(self) >= self._full:
+        count = len(self._waiting)
+        if count + self._under_way >= self._full:
             self._has_room.clear()
+        if count == _BATCH:
+            self._enough.set()
         if self._task is None:
-            self._task = asyncio.create_task(self._flush())
+            self._task = asyncio.get_running_loop().create_task(self._flush())
 
     async def wait_for_room(self, *, within: float) -> bool:
         """Whether there is room, at the latest after so many seconds."""
@@ -63,6 +70,8 @@ class Batcher(Generic[T]):
 
     async def finish(self, *, within: float) -> bool:
         """Wait until all is stored, at most so many seconds; then leave the rest. Whether all was stored."""
+        self._linger = 0.0
+        self._enough.set()
         loop = asyncio.get_running_loop()
         ends_at = loop.time() + within
         while (task := self._task) is not None:
@@ -75,14 +84,23 @@ class Batcher(Generic[T]):
 
     async def _flush(self) -> None:
         try:
-            await asyncio.sleep(0)
             while self._waiting:
+                await self._wait_for_more()
                 await self._store_some()
                 if len(self) < self._full:
                     self._has_room.set()
         finally:
             self._under_way = 0
             self._task = None
+
+    async def _wait_for_more(self) -> None:
+        if self._linger and len(self._waiting) < _BATCH:
+            self._enough.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._linger):
+                    await self._enough.wait()
+        else:
+            await asyncio.sleep(0)  # what this pass of the loop still brings joins
 
     async def _store_some(self) -> None:
         batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]

@@ -22,7 +22,7 @@ class _App(msgspec.Struct):
 
 class _Lane(msgspec.Struct):
     app: _App
-    limit: int
+    limit: int  # for all workers together
     held: int = 0
     failing: bool = False
     backlog: bool = False  # older deliveries wait in the store: newer ones queue behind them
@@ -31,11 +31,14 @@ class _Lane(msgspec.Struct):
 class Lanes:
     """Counts what is held, for each lane and each app.
 
-    A lane shrinks to 1 after a timeout and grows by 1 with each success.
+    A lane shrinks to 1 after a timeout and grows by 1 with each success. What endpoints and apps may have in
+    flight is for all workers together: `share`. The total is each process's own.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._workers = 1
+        self._app_most = limits.app
         self._failing_most = max(int(limits.total * limits.failing_share), 1)
         self._lanes: dict[int, _Lane] = {}
         self._apps: dict[str, _App] = {}
@@ -48,6 +51,11 @@ class Lanes:
     @property
     def held(self) -> int:
         return self._held
+
+    def share(self, workers: int) -> None:
+        """So many send to the same endpoints: each holds its part of what a lane or an app may, at least 1."""
+        self._workers = workers
+        self._app_most = max(self._limits.app // workers, 1)
 
     def try_hold(self, lane_id: int, app_id: str) -> bool:
         """Hold one that was never stored to wait, if there is room and none waits before it."""
@@ -84,14 +92,15 @@ class Lanes:
 
     def succeeded(self, lane_id: int, *, quickly: bool = True) -> None:
         lane = self._lanes[lane_id]
-        if quickly:
-            lane.limit = min(lane.limit + 1, self._limits.most)
-        self._set_failing(lane, failing=False)
+        if quickly and lane.limit < self._limits.most:
+            lane.limit = min(lane.limit + self._workers, self._limits.most)
+        if lane.failing:
+            self._set_failing(lane, failing=False)
 
     def failed(self, lane_id: int, *, timed_out: bool) -> None:
         lane = self._lanes[lane_id]
         if timed_out:
-            lane.limit = 1
+            lane.limit = self._workers
         self._set_failing(lane, failing=True)
 
     def _lane(self, lane_id: int, app_id: str) -> _Lane:
@@ -101,18 +110,22 @@ class Lanes:
             lane = self._lanes[lane_id] = _Lane(app=app, limit=self._limits.start)
         return lane
 
+    def _most_of(self, lane: _Lane) -> int:
+        """What this process may hold of it."""
+        return max(lane.limit // self._workers, 1)
+
     def _room(self, lane: _Lane) -> int:
         free = self._limits.total - self._held
-        room = min(lane.limit - lane.held, free, self._limits.app - lane.app.held)
+        room = min(self._most_of(lane) - lane.held, free, self._app_most - lane.app.held)
         if lane.failing:
             return min(room, self._failing_most - self._failing_held)
         # However many slots slow lanes have taken: an app that does not fail is never without any.
         return max(room, 1) if lane.app.held == 0 else room
 
     def _note_short(self, lane: _Lane, room: int) -> None:
-        if room >= self._limits.app - lane.app.held:
+        if room >= self._app_most - lane.app.held:
             lane.app.short = True
-        elif room < lane.limit - lane.held:
+        elif room < self._most_of(lane) - lane.held:
             self._short |= room >= self._limits.total - self._held
             self._failing_short |= room < self._limits.total - self._held
 
@@ -120,7 +133,7 @@ class Lanes:
         """Whether there is room for what waits: in this lane, or in one that came off short."""
         if self._held >= self._limits.total:
             return lane.backlog and lane.app.held == 0 and not lane.failing
-        if lane.app.short and lane.app.held < self._limits.app:
+        if lane.app.short and lane.app.held < self._app_most:
             lane.app.short = False
             return True
         failing_room = self._failing_held < self._failing_most
@@ -128,7 +141,7 @@ class Lanes:
             self._short = False
             self._failing_short = self._failing_short and not failing_room
             return True
-        return lane.backlog and lane.held < lane.limit and (failing_room or not lane.failing)
+        return lane.backlog and lane.held < self._most_of(lane) and (failing_room or not lane.failing)
 
     def _hold(self, lane: _Lane, count: int) -> None:
         lane.held += count

@@ -11,10 +11,15 @@ class Pacer:
     """One allowance for each app, `rate` deliveries a second. `clock` gives seconds."""
 
     def __init__(self, rate: float, *, clock: Callable[[], float]) -> None:
-        self._rate = rate
-        self._most = max(rate * _BURST, 1.0)
+        self._whole = rate
+        self.share(1)
         self._clock = clock
         self._spent: dict[str, tuple[float, float]] = {}  # app: its allowance, and when it was that
+
+    def share(self, workers: int) -> None:
+        """So many drain the same backlogs: each has its part of the rate."""
+        self._rate = self._whole / workers
+        self._most = max(self._rate * _BURST, 1.0)
 
     def allowance(self, app_id: str) -> int:
         """How many deliveries of its backlog may go now."""

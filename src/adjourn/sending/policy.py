@@ -9,10 +9,11 @@ import msgspec
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Claimed, Step
 
-__all__ = ["Policy", "Reply", "decide"]
+__all__ = ["Policy", "Reply", "decide", "delivered"]
 
 _GONE = 410
 _ASKS_TO_WAIT = {429, 503}
+_AT_FIRST = Step(state=DeliveryState.DELIVERED, retry_count=0)
 _MAX_RETRY_AFTER = timedelta(hours=6)  # CONTRACTS 1.5
 
 
@@ -46,10 +47,9 @@ def decide(
     A scheduled retry counts one up. A manual attempt that fails leaves the delivery as it was, unless
     the URL is gone.
     """
-    is_retry = claimed.state is DeliveryState.FAILED and not claimed.manual
-    count = claimed.retry_count + is_retry
     if reply.succeeded:
-        return Step(state=DeliveryState.DELIVERED, retry_count=count)
+        return delivered(claimed)
+    count = _count(claimed)
     if reply.status == _GONE:
         return Step(state=DeliveryState.ABANDONED, retry_count=count, gone_url=url)
     if claimed.manual:
@@ -60,6 +60,18 @@ def decide(
     return Step(
         state=DeliveryState.FAILED, retry_count=count, retry_at=now + max(delay, _retry_after(reply, now))
     )
+
+
+def delivered(claimed: Claimed) -> Step:
+    """The step that follows a success."""
+    count = _count(claimed)
+    return Step(state=DeliveryState.DELIVERED, retry_count=count) if count else _AT_FIRST
+
+
+def _count(claimed: Claimed) -> int:
+    """Retries, this attempt among them."""
+    is_retry = claimed.state is DeliveryState.FAILED and not claimed.manual
+    return claimed.retry_count + is_retry
 
 
 def _retry_after(reply: Reply, now: datetime) -> timedelta:
