@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import msgspec
+from tests.postgres import empty_database
 
 from adjourn.config import Secret
 from adjourn.endpoint import lane_id
@@ -43,6 +44,7 @@ from adjourn.storage.base import (
     Step,
     Store,
 )
+from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.sqlite import SqliteStore
 from adjourn.vault import Vault
 
@@ -86,7 +88,17 @@ class SqliteBackend:
         return await SqliteStore.open(self.path, Vault([KEY]), clock=clock)
 
 
-BACKENDS: dict[str, Callable[[Path], Backend]] = {"sqlite": SqliteBackend}
+class PostgresBackend:
+    """This process's database, emptied. No lease is waited for before it reaps: a test moves the clock."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = empty_database()
+
+    async def open(self, clock: Clock) -> Store:
+        return await PostgresStore.open(self.url, Vault([KEY]), clock=clock, lease=timedelta(0))
+
+
+BACKENDS: dict[str, Callable[[Path], Backend]] = {"postgres": PostgresBackend, "sqlite": SqliteBackend}
 
 
 def kept(scope: str = "POST /events", key: str = "k", *, at: datetime = START) -> KeptAnswer:

@@ -1,0 +1,141 @@
+"""Connections to the server: a few of each kind, made when they are first needed, and anew when they are lost."""
+
+import asyncio
+import itertools
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+
+from adjourn.storage.postgres.bridge import Link
+from adjourn.storage.postgres.faults import FOREIGN, is_lost
+
+__all__ = ["HOT", "READ_ONLY", "Links", "connect"]
+
+_CONNECT = 5.0  # seconds
+# A node that vanished lets go of its locks: the server notices by these.
+_SETTINGS = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "tcp_user_timeout": "10000",
+    "idle_in_transaction_session_timeout": "60000",
+    "timezone": "UTC",
+    "client_min_messages": "error",
+}
+# Batches of any size run one plan, made when the tables may have been empty: it must be the one by index.
+HOT = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+READ_ONLY = {"default_transaction_read_only": "on", "jit": "off"}
+
+_numbers = itertools.count(1)
+_process = f"{os.getpid()}-{secrets.token_hex(3)}"
+
+
+async def connect(url: str, kind: str, *, timeout: float, settings: dict[str, str] | None = None) -> Link:
+    """`kind` is seen in pg_stat_activity. `timeout`: seconds until a statement counts as lost."""
+    name = f"adjourn {kind} {_process}-{next(_numbers)}"
+    raw = await asyncpg.connect(
+        url,
+        timeout=_CONNECT,
+        command_timeout=timeout,
+        max_cached_statement_lifetime=0,
+        server_settings={**_SETTINGS, **(settings or {}), "application_name": name},
+    )
+    return Link(raw, name)
+
+
+class Links:
+    """At most `most` connections of one kind; whoever needs one waits its turn.
+
+    `lost` is told when one breaks, or cannot be made.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        kind: str,
+        *,
+        most: int,
+        timeout: float,
+        settings: dict[str, str] | None = None,
+        lost: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._url = url
+        self._kind = kind
+        self._timeout = timeout
+        self._settings = settings
+        self._lost = lost
+        self._free = asyncio.Semaphore(most)
+        self._idle: list[Link] = []
+        self._used: set[Link] = set()
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[Link]:
+        """A connection in no transaction; it is thrown away if it broke, or was left in the middle."""
+        async with self._free:
+            link = await self._take()
+            self._used.add(link)
+            try:
+                yield link
+            except BaseException as exc:
+                if is_lost(exc) or link.raw.is_closed():
+                    self._throw_away(link)
+                elif link.raw.is_in_transaction():
+                    await self._undo(link)
+                raise
+            finally:
+                self._used.discard(link)
+                if not link.raw.is_closed():
+                    self._idle.append(link)
+
+    @asynccontextmanager
+    async def transaction(self, begin: str = "BEGIN") -> AsyncIterator[Link]:
+        """The same, in a transaction that is committed at the end, and undone by an exception."""
+        async with self.one() as link:
+            await link.raw.execute(begin)
+            yield link
+            await link.raw.execute("COMMIT")
+
+    async def close(self) -> None:
+        for link in self._used:
+            link.raw.terminate()
+        while self._idle:
+            await close(self._idle.pop())
+
+    async def _take(self) -> Link:
+        while self._idle:
+            link = self._idle.pop()
+            if not link.raw.is_closed():
+                return link
+            self._lost()
+        try:
+            return await connect(self._url, self._kind, timeout=self._timeout, settings=self._settings)
+        except BaseException:
+            self._lost()
+            raise
+
+    def _throw_away(self, link: Link) -> None:
+        link.raw.terminate()
+        self._lost()
+
+    async def _undo(self, link: Link) -> None:
+        try:
+            await link.raw.execute("ROLLBACK")
+        except BaseException:
+            self._throw_away(link)
+
+
+async def close(link: Link) -> None:
+    """In an orderly way, if it answers at once."""
+    try:
+        await link.raw.close(timeout=1.0)
+    except FOREIGN:
+        link.raw.terminate()

@@ -1,0 +1,44 @@
+"""Bringing the tables up to date, by whichever of the nodes that start comes first."""
+
+from typing import Any
+
+from adjourn.errors import ConfigError
+from adjourn.storage.migrate import migrations
+
+__all__ = ["migrate"]
+
+_OLDEST_SERVER = 150000  # PostgreSQL 15
+_LOCK = 4_027_001  # of this program, while it makes tables
+_VERSION = "SELECT max(version) FROM adjourn_schema"
+
+
+async def migrate(raw: Any) -> None:
+    """Raises ConfigError where the server is too old, or the tables are of a newer Adjourn."""
+    server = int(await raw.fetchval("SHOW server_version_num"))
+    if server < _OLDEST_SERVER:
+        raise ConfigError(f"PostgreSQL {server // 10000} is too old: Adjourn needs 15 or newer")
+    known = migrations(__package__)
+    if await _version(raw) == known[-1].number:
+        return
+    await raw.execute(f"SELECT pg_advisory_lock({_LOCK})")
+    try:
+        version = await _version(raw)
+        if version > known[-1].number:
+            raise ConfigError(
+                f"the database was written by a newer Adjourn: its tables have version {version}, this one "
+                f"knows {known[-1].number}; upgrade Adjourn, or restore a backup made before"
+            )
+        for migration in known:
+            if migration.number > version:
+                await raw.execute(
+                    f"BEGIN; {migration.sql}; INSERT INTO adjourn_schema VALUES ({migration.number}); COMMIT"
+                )
+    finally:
+        if not raw.is_closed():
+            await raw.execute(f"ROLLBACK; SELECT pg_advisory_unlock({_LOCK})")
+
+
+async def _version(raw: Any) -> int:
+    if await raw.fetchval("SELECT to_regclass('adjourn_schema')") is None:
+        return 0
+    return int(await raw.fetchval(_VERSION) or 0)

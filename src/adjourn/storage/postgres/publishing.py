@@ -1,0 +1,221 @@
+"""Publishing a batch: in one statement where nothing has to wait, else in a transaction around it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from msgspec.json import encode
+
+from adjourn.errors import NotFound
+from adjourn.storage.base import AnswerExists, Entry, NewDelivery, StaleApps
+from adjourn.storage.postgres.bridge import Link
+from adjourn.storage.postgres.waiting import enter, hold_orders, wake
+from adjourn.storage.sql.rows import NEVER, to_ms
+
+__all__ = ["Batch", "add_lanes", "is_stored", "publish_at_once", "publish_in_steps"]
+
+# Nothing is stored where an app has another version than planned with, or where the worker that holds what is
+# published is not entered with a floor below it: `reap` would not find that.
+_PUBLISH = """
+    WITH stale AS MATERIALIZED (
+        SELECT planned.id FROM unnest($1::text[], $2::bigint[]) AS planned (id, version)
+        LEFT JOIN app ON app.id = planned.id WHERE app.version IS DISTINCT FROM planned.version),
+    held AS MATERIALIZED (
+        SELECT 1 FROM worker WHERE id = $3 AND floor <= $4 FOR KEY SHARE),
+    may AS MATERIALIZED (
+        SELECT WHERE NOT EXISTS (SELECT FROM stale) AND ($3 IS NULL OR EXISTS (SELECT FROM held))),
+    publications AS (
+        INSERT INTO publication SELECT *
+        FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[],
+                    $12::bytea[], $13::bytea[])
+        WHERE EXISTS (SELECT FROM may)),
+    events AS (
+        INSERT INTO event SELECT *
+        FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::bytea[], $19::bytea[])
+        WHERE EXISTS (SELECT FROM may)),
+    deliveries AS (
+        INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, owner, state, created_at)
+        SELECT *, 'pending', $27
+        FROM unnest($20::uuid[], $21::text[], $22::uuid[], $23::text[], $24::bigint[], $25::text[], $26::text[])
+        WHERE EXISTS (SELECT FROM may))
+    SELECT EXISTS (SELECT FROM may), (SELECT array_agg(id ORDER BY id) FROM stale)
+"""
+_ANSWERS = """
+    INSERT INTO idempotency
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::bool[], $7::bigint[])
+    ORDER BY 1, 2
+    ON CONFLICT DO NOTHING RETURNING scope, key
+"""
+_REVOKE = """
+    UPDATE connection SET status = 'revoked', updated_at = $4
+    WHERE user_id = $1 AND app_id = $2 AND id = $3 AND status <> 'revoked'
+"""
+_LANES = """
+    INSERT INTO lane (id, app_id, origin, target)
+    SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
+"""
+# In the order of their publishing: so the database numbers them. One of an order key waits behind another.
+_JOBS = f"""
+    INSERT INTO job (delivery_id, app_id, lane_id, due, order_key)
+    SELECT id, app_id, lane_id,
+           CASE WHEN order_key IS NOT NULL AND (
+                    place > min(place) OVER (PARTITION BY app_id, order_key)
+                    OR EXISTS (SELECT FROM job WHERE job.app_id = given.app_id AND job.order_key = given.order_key))
+                THEN {NEVER} ELSE $5 END,
+           order_key
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[])
+             WITH ORDINALITY AS given (id, app_id, lane_id, order_key, place)
+    ORDER BY place
+"""  # noqa: S608
+_IS_STORED = "SELECT count(*) FROM publication WHERE id = ANY($1::uuid[])"
+
+
+class Batch(NamedTuple):
+    """What entries store, ready to be sent."""
+
+    entries: Sequence[Entry]
+    deliveries: list[NewDelivery]
+    versions: dict[str, int]
+    floors: dict[str, str]  # of each owner: the lowest that it holds
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> "Batch":
+        """Raises StaleApps, where two were planned with different versions."""
+        versions: dict[str, int] = {}
+        floors: dict[str, str] = {}
+        deliveries: list[NewDelivery] = []
+        stale = set()
+        for entry in entries:
+            for app_id, version in entry.app_versions.items():
+                if versions.setdefault(app_id, version) != version:
+                    stale.add(app_id)
+            deliveries += entry.deliveries
+        for each in deliveries:
+            owner = each.owner
+            if owner is not None and (owner not in floors or each.id < floors[owner]):
+                floors[owner] = each.id
+        if stale:
+            raise StaleApps(sorted(stale))
+        return cls(entries, deliveries, versions, floors)
+
+    def new_lanes(self, known: Collection[int]) -> dict[int, NewDelivery]:
+        return {each.lane_id: each for each in self.deliveries if each.lane_id not in known}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether one statement stores it: nothing waits, is kept or revoked, and one worker holds it all."""
+        return (
+            len(self.floors) <= 1
+            and not any(entry.answer is not None or entry.revokes is not None for entry in self.entries)
+            and not any(each.owner is None for each in self.deliveries)
+        )
+
+    def values(self, now: int) -> tuple[Any, ...]:
+        """Of `_PUBLISH`; the worker is not checked where there are several."""
+        publications = [entry.publication for entry in self.entries]
+        events = [each for entry in self.entries for each in entry.events]
+        deliveries = self.deliveries
+        owner, floor = next(iter(self.floors.items())) if len(self.floors) == 1 else (None, None)
+        return (
+            list(self.versions),
+            list(self.versions.values()),
+            owner,
+            floor,
+            [each.id for each in publications],
+            [to_ms(each.at) for each in publications],
+            [each.provider for each in publications],
+            [each.event_type for each in publications],
+            [each.timestamp for each in publications],
+            [each.actor_user_id for each in publications],
+            [encode(each.audience) for each in publications],
+            [each.data for each in publications],
+            [encode(each.verdicts) for each in publications],
+            [each.id for each in events],
+            [each.publication_id for each in events],
+            [each.app_id for each in events],
+            [each.user_id for each in events],
+            [each.head for each in events],
+            [each.own_data for each in events],
+            [each.id for each in deliveries],
+            [each.app_id for each in deliveries],
+            [each.event_id for each in deliveries],
+            [each.event_type for each in deliveries],
+            [each.lane_id for each in deliveries],
+            [each.target for each in deliveries],
+            [each.owner for each in deliveries],
+            now,
+        )
+
+
+async def add_lanes(link: Link, lanes: Iterable[NewDelivery]) -> None:
+    """They are never deleted: whoever knows that one is there need not look again."""
+    rows = [(each.lane_id, each.app_id, each.origin, each.target) for each in lanes]
+    await link.raw.execute(_LANES, *zip(*rows, strict=True))
+
+
+async def publish_at_once(link: Link, batch: Batch, now: int) -> bool:
+    """One statement, which commits by itself where no transaction is open. False: its worker is not entered.
+
+    Raises StaleApps.
+    """
+    row = await link.raw.fetchrow(_PUBLISH, *batch.values(now))
+    assert row is not None
+    if row[1] is not None:
+        raise StaleApps(row[1])
+    return bool(row[0])
+
+
+async def publish_in_steps(link: Link, batch: Batch, now: int) -> None:
+    """In a transaction. Raises StaleApps, AnswerExists and NotFound."""
+    if batch.floors:
+        await enter(link, batch.floors, now)
+    await _keep_answers(link, batch.entries)
+    for entry in batch.entries:
+        if entry.revokes is not None:
+            await _revoke(link, entry, now)
+    waiting = [each for each in batch.deliveries if each.owner is None]
+    await hold_orders(link, [(each.app_id, each.order_key) for each in waiting if each.order_key is not None])
+    await wake(link, [(each.lane_id, now) for each in waiting])
+    stored = await publish_at_once(link, batch, now)
+    assert stored  # its worker was entered, and is held
+    if waiting:
+        await link.raw.execute(
+            _JOBS,
+            [each.id for each in waiting],
+            [each.app_id for each in waiting],
+            [each.lane_id for each in waiting],
+            [each.order_key for each in waiting],
+            now,
+        )
+
+
+async def is_stored(link: Link, batch: Batch) -> bool:
+    """Whether it was committed: it is stored whole or not at all."""
+    ids = [entry.publication.id for entry in batch.entries]
+    return await link.raw.fetchval(_IS_STORED, ids) == len(ids)
+
+
+async def _keep_answers(link: Link, entries: Sequence[Entry]) -> None:
+    answers = [entry.answer for entry in entries if entry.answer is not None]
+    if not answers:
+        return
+    rows = await link.raw.fetch(
+        _ANSWERS,
+        [each.scope for each in answers],
+        [each.key for each in answers],
+        [each.body_hash for each in answers],
+        [each.status for each in answers],
+        [each.body for each in answers],
+        [each.sealed for each in answers],
+        [to_ms(each.at) for each in answers],
+    )
+    if len(rows) < len(answers):
+        kept = {(row[0], row[1]) for row in rows}
+        raise AnswerExists(next((a.key for a in answers if (a.scope, a.key) not in kept), answers[-1].key))
+
+
+async def _revoke(link: Link, entry: Entry, now: int) -> None:
+    ended = entry.revokes
+    assert ended is not None
+    tag = await link.raw.execute(_REVOKE, ended.user_id, ended.app_id, ended.id, now)
+    if tag == "UPDATE 0":
+        raise NotFound("connection", ended.user_id)

@@ -1,0 +1,243 @@
+"""The queue on PostgreSQL: the moves of ENGINE.md, in batches, from many nodes at once."""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from adjourn.storage.base import Claim, Claimed, Entry, Recorded, Result
+from adjourn.storage.postgres.bridge import Link
+from adjourn.storage.postgres.claiming import Asked, Lane, Taken, find_lanes, has_more, take
+from adjourn.storage.postgres.clock import boot_seconds
+from adjourn.storage.postgres.database import PostgresDatabase
+from adjourn.storage.postgres.faults import FOREIGN, is_lost
+from adjourn.storage.postgres.links import Links
+from adjourn.storage.postgres.partitions import drop_old, make_days
+from adjourn.storage.postgres.publishing import (
+    Batch,
+    add_lanes,
+    is_stored,
+    publish_at_once,
+    publish_in_steps,
+)
+from adjourn.storage.postgres.recording import is_plain, record, record_plain
+from adjourn.storage.postgres.releasing import DEAD, give_back, reap
+from adjourn.storage.sql.queue import SqlQueue
+from adjourn.storage.sql.rows import time, to_ms
+
+__all__ = ["PostgresQueue"]
+
+T = TypeVar("T")
+
+_ENLIST = """
+    INSERT INTO worker VALUES (?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, floor = excluded.floor
+"""
+_END_SESSION = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1"
+_SOON = 20  # milliseconds: when a lane that somebody else had is looked at again
+_TENDED_EVERY = 3600.0  # seconds: partitions
+_LANES_KNOWN = 200_000  # ids in memory
+
+
+class PostgresQueue(SqlQueue):
+    """`storage.base.Queue` on one database. `lease`: nobody reaps who has not been connected for so long.
+
+    `retention`: days of history that ended longer ago are dropped; None: never.
+    """
+
+    def __init__(self, database: PostgresDatabase, *, lease: timedelta, retention: timedelta | None) -> None:
+        super().__init__(database, clock=database.clock)
+        self._database = database
+        self._lease = lease
+        self._retention = retention
+        self._lanes: set[int] = set()  # known to be there
+        self._doubtful: list[tuple[str, Claimed]] = []  # claimed, if that was committed: nobody knows
+        self._tended_at: float | None = None
+
+    async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
+        values = (worker, to_ms(self._clock() + lease), floor)
+        async with self._database.guarded("cannot renew the lease"), self._database.looking.one() as link:
+            await link.run(_ENLIST, values)
+
+    # publishing
+
+    async def publish(self, entries: Sequence[Entry]) -> None:
+        batch = Batch.of(entries)
+        self._database.on_step("publish.begun")
+        await self._again("publishing failed", lambda: self._publish(batch))
+        self._database.on_step("publish.committed")
+
+    async def _publish(self, batch: Batch) -> None:
+        """Where the answer to the commit is lost, find out what became of it; store it if it was not."""
+        used: list[str] = []
+        try:
+            await self._publish_once(batch, used)
+        except FOREIGN as exc:
+            if not used or not is_lost(exc):
+                raise
+            async with self._database.publishing.one() as link:
+                await link.raw.execute(_END_SESSION, used[-1])
+                if await is_stored(link, batch):
+                    return
+            await self._publish_once(batch, used)
+
+    async def _publish_once(self, batch: Batch, used: list[str]) -> None:
+        now = to_ms(self._clock())
+        if new := batch.new_lanes(self._lanes):
+            async with self._database.publishing.one() as link:
+                await add_lanes(link, new.values())
+            if len(self._lanes) > _LANES_KNOWN:
+                self._lanes.clear()
+            self._lanes.update(new)
+        if batch.is_plain:
+            async with self._database.publishing.one() as link:
+                used.append(link.name)
+                if await publish_at_once(link, batch, now):
+                    return
+        async with self._database.publishing.transaction() as link:
+            used.append(link.name)
+            await publish_in_steps(link, batch, now)
+            self._database.on_step("publish.written")
+
+    # claiming
+
+    async def claim(
+        self,
+        worker: str,
+        *,
+        room: Callable[[int, str], int],
+        limit: int,
+        pace: Callable[[str], int] | None = None,
+    ) -> Claim:
+        async def act() -> Claim:
+            await self._settle_doubts()
+            return await self._claim(worker, room, limit, pace)
+
+        return await self._again("claiming failed", act)
+
+    async def _claim(
+        self, worker: str, room: Callable[[int, str], int], limit: int, pace: Callable[[str], int] | None
+    ) -> Claim:
+        now = to_ms(self._clock())
+        deliveries: list[Claimed] = []
+        versions: dict[str, int] = {}
+        paced: Counter[str] = Counter()
+        last: Lane | None = None
+        skipped = False
+        while True:
+            async with self._database.claiming.one() as link:
+                lanes, next_wake, workers = await find_lanes(link, now, last)
+            rooms = {lane.id: most for lane in lanes if (most := room(lane.id, lane.app_id)) > 0}
+            if rooms:
+                taken = await self._take(worker, Asked(rooms, limit - len(deliveries), pace, paced), now)
+                deliveries += taken.deliveries
+                versions |= taken.versions
+                skipped = skipped or taken.skipped
+                next_wake = None
+            if not has_more(lanes) or len(deliveries) >= limit:
+                break
+            last = lanes[-1]
+        if last is not None or rooms:
+            async with self._database.claiming.one() as link:
+                next_wake = (await find_lanes(link, now, Lane(now, 2**63 - 1, "")))[1]
+        if skipped and len(deliveries) < limit:
+            next_wake = min(now + _SOON, next_wake or now + _SOON)
+        return Claim(deliveries, None if next_wake is None else time(next_wake), versions, max(workers, 1))
+
+    async def _take(self, worker: str, asked: Asked, now: int) -> Taken:
+        self._database.on_step("claim.begun")
+        taken: Taken | None = None
+        try:
+            async with self._database.claiming.transaction() as link:
+                taken = await take(link, worker, asked, now)
+                self._database.on_step("claim.written")
+        except BaseException as exc:
+            if taken is not None and is_lost(exc):
+                self._doubtful += [(worker, each) for each in taken.deliveries]
+            raise
+        self._database.on_step("claim.committed")
+        return taken
+
+    async def _settle_doubts(self) -> None:
+        """Put back what may have been claimed by a transaction whose end nobody knows."""
+        while self._doubtful:
+            worker = self._doubtful[0][0]
+            its = [each for name, each in self._doubtful if name == worker]
+            async with self._database.claiming.transaction() as link:
+                await give_back(link, worker, its, to_ms(self._clock()))
+            self._doubtful = [each for each in self._doubtful if each[0] != worker]
+
+    # recording
+
+    async def record(self, worker: str, results: Sequence[Result]) -> Recorded:
+        """First attempts that went well, of apps with nothing else, commit apart from the rest."""
+        now = to_ms(self._clock())
+        mixed = {each.claimed.app_id for each in results if not is_plain(each)}
+        plain = [each for each in results if each.claimed.app_id not in mixed]
+        others = [each for each in results if each.claimed.app_id in mixed]
+        self._database.on_step("record.begun")
+        if plain:
+            await self._again("recording failed", lambda: self._record_plain(worker, plain, now))
+        changed: list[str] = []
+        if others:
+            changed = await self._transaction(
+                "record", self._database.recording, lambda link: record(link, worker, others, now)
+            )
+        else:
+            self._database.on_step("record.committed")
+        return Recorded(changed)
+
+    async def _record_plain(self, worker: str, results: Sequence[Result], now: int) -> None:
+        async with self._database.recording.one() as link:
+            await record_plain(link, worker, results, now)
+
+    # releasing
+
+    async def give_back(self, worker: str, deliveries: Sequence[Claimed]) -> None:
+        now = to_ms(self._clock())
+        if deliveries:
+            await self._transaction(
+                "give_back", self._database.writing, lambda link: give_back(link, worker, deliveries, now)
+            )
+
+    async def reap(self) -> int:
+        if self._database.whole_for() < self._lease.total_seconds():
+            return 0  # the others, too, may not have been able to renew theirs
+        now = to_ms(self._clock())
+        async with self._database.guarded("reaping failed"), self._database.looking.one() as link:
+            dead = [str(row[0]) for row in await link.raw.fetch(DEAD, now)]
+        return sum([await self._reap(worker, now) for worker in dead])
+
+    async def _reap(self, worker: str, now: int) -> int:
+        return await self._transaction("reap", self._database.writing, lambda link: reap(link, worker, now))
+
+    async def sweep(self, *, answers_before: datetime) -> None:
+        """Also the days: made ahead, and dropped when they are old."""
+        await super().sweep(answers_before=answers_before)
+        began = boot_seconds()
+        if self._tended_at is None or began - self._tended_at >= _TENDED_EVERY:
+            await self.tend()
+            self._tended_at = began
+
+    async def tend(self) -> None:
+        """See to the partitions. Raises StorageError."""
+        now = self._clock()
+        await make_days(self._database, now)
+        if self._retention is not None:
+            await drop_old(self._database, now, self._retention)
+
+    # transactions
+
+    async def _transaction(self, name: str, links: Links, act: Callable[[Link], Awaitable[T]]) -> T:
+        async def run() -> T:
+            async with links.transaction() as link:
+                self._database.on_step(f"{name}.begun")
+                result = await act(link)
+                self._database.on_step(f"{name}.written")
+            self._database.on_step(f"{name}.committed")
+            return result
+
+        return await self._again(f"{name} failed", run)
+
+    async def _again(self, what: str, act: Callable[[], Awaitable[T]]) -> T:
+        return await self._database.again(what, act)

@@ -1,0 +1,63 @@
+"""Putting back what a worker holds, in batches: storage/sql/releasing.py says what and why."""
+
+from collections.abc import Sequence
+
+from adjourn.storage.base import Claimed
+from adjourn.storage.postgres.bridge import Link
+from adjourn.storage.postgres.waiting import Waits, wait, wake
+from adjourn.storage.sql.rows import NEVER
+
+__all__ = ["DEAD", "give_back", "reap"]
+
+_RELEASE = """
+    WITH held AS (SELECT id FROM delivery
+                  WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND owner = $4 ORDER BY id FOR UPDATE)
+    UPDATE delivery SET owner = NULL FROM held WHERE delivery.id = held.id AND delivery.id BETWEEN $2 AND $3
+    RETURNING delivery.id::text, app_id, lane_id
+"""
+_JOBS = "SELECT lane_id, due FROM job WHERE delivery_id = ANY($1::uuid[]) AND owner = $2"
+_RELEASE_JOBS = "UPDATE job SET owner = NULL WHERE delivery_id = ANY($1::uuid[]) AND owner = $2"
+_RELEASE_COVERED = f"{_RELEASE_JOBS} AND due = {NEVER}"
+DEAD = "SELECT id FROM worker WHERE expires_at < $1 ORDER BY id"
+_HOLD_DEAD = "SELECT floor FROM worker WHERE id = $1 AND expires_at < $2 FOR UPDATE SKIP LOCKED"
+_ORPHANS = """
+    WITH held AS (SELECT id FROM delivery WHERE id >= $1 AND owner = $2 ORDER BY id FOR UPDATE)
+    UPDATE delivery SET owner = NULL FROM held WHERE delivery.id = held.id AND delivery.id >= $1
+    RETURNING delivery.id::text, app_id, lane_id
+"""
+_JOBS_OF = "SELECT lane_id, min(due) FROM job WHERE owner = $1 GROUP BY lane_id"
+_RELEASE_JOBS_OF = "UPDATE job SET owner = NULL WHERE owner = $1"
+
+
+async def give_back(link: Link, worker: str, deliveries: Sequence[Claimed], now: int) -> None:
+    """Put those that the worker still holds back to wait."""
+    of_jobs = [each.id for each in deliveries if each.from_job]
+    published = sorted(each.id for each in deliveries if not each.from_job)
+    released = []
+    if published:
+        released = await link.raw.fetch(_RELEASE, published, published[0], published[-1], worker)
+    if of_jobs:
+        await wake(link, [(row[0], row[1]) for row in await link.raw.fetch(_JOBS, of_jobs, worker)])
+        await link.raw.execute(_RELEASE_JOBS, of_jobs, worker)
+    await wait(link, [Waits(*row, now) for row in sorted(released)])
+    ids = {row[0] for row in released}
+    if covered := [each for each in published if each not in ids]:
+        await link.raw.execute(_RELEASE_COVERED, covered, worker)
+
+
+async def reap(link: Link, worker: str, now: int) -> int:
+    """Put back what a dead worker held; how many that was. None if it lives, or another reaps it.
+
+    It holds the worker's row: who publishes or claims for it holds that, too, and is waited for, or enters
+    the worker anew.
+    """
+    found = await link.raw.fetchrow(_HOLD_DEAD, worker, now)
+    if found is None:
+        return 0
+    orphans = await link.raw.fetch(_ORPHANS, found[0], worker)
+    jobs = await link.raw.fetch(_JOBS_OF, worker)
+    await wake(link, [*((row[0], row[1]) for row in jobs), *((row[2], now) for row in orphans)])
+    released = await link.raw.execute(_RELEASE_JOBS_OF, worker)
+    await wait(link, [Waits(*row, now) for row in sorted(orphans)])
+    await link.raw.execute("DELETE FROM worker WHERE id = $1", worker)
+    return int(released.rpartition(" ")[2]) + len(orphans)

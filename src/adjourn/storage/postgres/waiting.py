@@ -1,0 +1,90 @@
+"""Jobs and lanes in batches: what storage/sql/waiting.py does one by one, with the same locks.
+
+Whoever moves a delivery holds its row, then its order key, then lanes by their ids, then jobs.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from adjourn.storage.postgres.bridge import Link, lock
+from adjourn.storage.sql.rows import NEVER
+
+__all__ = ["Waits", "enter", "hold_orders", "promote", "wait", "wake"]
+
+# One that is not enlisted is entered with a lease that is over, until it renews it or is reaped.
+_ENTER = """
+    INSERT INTO worker SELECT id, $3, floor FROM unnest($1::text[], $2::uuid[]) AS given (id, floor) ORDER BY id
+    ON CONFLICT (id) DO UPDATE SET floor = excluded.floor WHERE worker.floor > excluded.floor
+"""
+_HOLD_LANES = "SELECT 1 FROM lane WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+_WAKE = """
+    UPDATE lane SET wake_at = given.due FROM unnest($1::bigint[], $2::bigint[]) AS given (id, due)
+    WHERE lane.id = given.id AND (lane.wake_at IS NULL OR lane.wake_at > given.due)
+"""
+_WAIT = """
+    INSERT INTO job (delivery_id, app_id, lane_id, due)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
+    ON CONFLICT (delivery_id) DO UPDATE SET due = excluded.due, owner = NULL, manual = false
+"""
+# After the order keys are locked: what let one wait behind another is committed by now.
+_PROMOTE = f"""
+    SELECT seq, lane_id
+    FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[]) AS given (app_id, order_key)) AS ended,
+         LATERAL (SELECT seq, lane_id, due, owner FROM job
+                  WHERE job.app_id = ended.app_id AND job.order_key = ended.order_key
+                  ORDER BY seq LIMIT 1) AS first
+    WHERE first.due = {NEVER} AND first.owner IS NULL
+"""  # noqa: S608
+_PROMOTED = f"""
+    UPDATE job SET due = $2 WHERE seq = ANY($1::bigint[]) AND lane_id = ANY($3::bigint[])
+      AND due = {NEVER} AND owner IS NULL
+"""  # noqa: S608
+
+
+class Waits(NamedTuple):
+    """A delivery that is to wait until `due`."""
+
+    id: str
+    app_id: str
+    lane_id: int
+    due: int
+
+
+async def enter(link: Link, floors: dict[str, str], now: int) -> None:
+    """See that `reap` will find what these workers take, whatever became of them meanwhile."""
+    await link.raw.execute(_ENTER, list(floors), list(floors.values()), now)
+
+
+async def hold_orders(link: Link, orders: Collection[tuple[str, str]]) -> None:
+    """Each an app and an order key: nobody else ends or begins one of these."""
+    if orders:
+        await lock(link, [f"order {app_id} {order_key}" for app_id, order_key in orders])
+
+
+async def wake(link: Link, dues: Sequence[tuple[int, int]]) -> None:
+    """Before jobs wait in lanes, each a lane and a due time: hold the lanes, and see that they wake by then."""
+    first: dict[int, int] = {}
+    for lane_id, due in dues:
+        if due < first.get(lane_id, NEVER):
+            first[lane_id] = due
+    if first:
+        await link.raw.execute(_HOLD_LANES, list(first))
+        await link.raw.execute(_WAKE, list(first), list(first.values()))
+
+
+async def wait(link: Link, waits: Sequence[Waits]) -> None:
+    """Let them wait, in jobs that are new or were theirs before."""
+    if waits:
+        await wake(link, [(each.lane_id, each.due) for each in waits])
+        ids, apps, lanes, dues = zip(*waits, strict=True)
+        await link.raw.execute(_WAIT, ids, apps, lanes, dues)
+
+
+async def promote(link: Link, orders: Collection[tuple[str, str]], now: int) -> None:
+    """After jobs of these orders were dropped, under their locks: what is first of each now is due."""
+    if orders:
+        apps, keys = zip(*orders, strict=True)
+        found = await link.raw.fetch(_PROMOTE, apps, keys)
+        if found:
+            await wake(link, [(row[1], now) for row in found])
+            await link.raw.execute(_PROMOTED, [row[0] for row in found], now, [row[1] for row in found])
