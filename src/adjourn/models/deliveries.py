@@ -1,4 +1,7 @@
-"""What was published, the events made of it, and their deliveries."""
+"""What was published, the events made of it, and their deliveries.
+
+Thousands are in memory at a time. None can come to hold itself, so the garbage collector need not look.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -40,14 +43,14 @@ class Outcome(StrEnum):
     OTHER_APP = "other_app"  # it is about an automation that another app owns
 
 
-class Audience(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+class Audience(msgspec.Struct, frozen=True, gc=False, omit_defaults=True, forbid_unknown_fields=True):
     """Whom a publication is for: users, or partner apps; exactly one of the two is given."""
 
     user_ids: tuple[str, ...] | None = None
     partner_app_ids: tuple[str, ...] | None = None
 
 
-class Verdict(msgspec.Struct, frozen=True, array_like=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What was decided for one (app, user) considered, when it was published.
 
     `app_id` is None for a user connected to no app at all.
@@ -60,7 +63,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True):
     delivery_ids: tuple[str, ...] = ()
 
 
-class Publication(msgspec.Struct, frozen=True, kw_only=True):
+class Publication(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What the product published, once. `data` is canonical JSON."""
 
     id: str
@@ -74,7 +77,7 @@ class Publication(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: tuple[Verdict, ...]
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One envelope for one (app, user). Its body is `head + data + b"}"`.
 
     `own_data` replaces the publication's data where the app reads it under older names.
@@ -108,7 +111,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One HTTP try. `no` is 1-based; `response` is the start of what came back."""
 
     delivery_id: str

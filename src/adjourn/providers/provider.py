@@ -79,7 +79,7 @@ class EventType:
         return data
 
 
-class Facts(Struct, frozen=True):
+class Facts(Struct, frozen=True, gc=False):
     """What an envelope says around its data. `user` is (id, email)."""
 
     event_type: str

@@ -32,7 +32,7 @@ _MOST_DECISIONS = 20_000  # in memory
 _User = tuple[str, str]  # id, email
 
 
-class Address(msgspec.Struct, frozen=True):
+class Address(msgspec.Struct, frozen=True, gc=False):
     """Where an app's events go: to which target (an automation's id, None for the app), at which URL now.
 
     `is_open`: an attempt may start there.
@@ -45,14 +45,14 @@ class Address(msgspec.Struct, frozen=True):
     is_open: bool
 
 
-class Addressed(msgspec.Struct, frozen=True):
+class Addressed(msgspec.Struct, frozen=True, gc=False):
     """A delivery to be."""
 
     delivery_id: str
     to: Address
 
 
-class Envelope(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True, gc=False):
     """One event on its way to one app, at one or more URLs."""
 
     event: Event
@@ -61,7 +61,7 @@ class Envelope(msgspec.Struct, frozen=True):
     body: bytes
 
 
-class FanOut(msgspec.Struct, frozen=True):
+class FanOut(msgspec.Struct, frozen=True, gc=False):
     """What one submission becomes. `versions` are those of every app it depends on.
 
     `assignments`: what its matching with automations became, where that was asked for.
@@ -74,7 +74,7 @@ class FanOut(msgspec.Struct, frozen=True):
     assignments: "Sequence[FanOut]" = ()
 
 
-class _Decision(msgspec.Struct, frozen=True):
+class _Decision(msgspec.Struct, frozen=True, gc=False):
     """What an app's settings make of an event type."""
 
     app: App

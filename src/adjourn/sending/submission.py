@@ -43,7 +43,7 @@ class EventBody(msgspec.Struct, frozen=True):
     match_automations: bool = False
 
 
-class Submission(msgspec.Struct, frozen=True, kw_only=True):
+class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One event to publish. `data` and `data_json` are in the form that is sent.
 
     `timestamp` is None for "when it is published". `path` is where it stands in its request.

@@ -1,4 +1,7 @@
-"""The queue: the moves of deliveries (ENGINE.md, "Moves and their guards")."""
+"""The queue: the moves of deliveries (ENGINE.md, "Moves and their guards").
+
+The garbage collector need not look at what is moved: none of it can come to hold itself.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +25,7 @@ __all__ = [
 ]
 
 
-class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
+class NewDelivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A delivery to be stored. Owned by `owner` from the start, or left to a job that is due now."""
 
     id: str
@@ -36,7 +39,7 @@ class NewDelivery(msgspec.Struct, frozen=True, kw_only=True):
     order_key: str | None
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """All that one publish request stores, in one commit with the rest of its batch.
 
     `app_versions` are those it was planned with. `revokes` is the connection it ends.
@@ -50,7 +53,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     revokes: Connection | None = None
 
 
-class Claimed(msgspec.Struct, frozen=True, kw_only=True):
+class Claimed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A delivery in this worker's memory, with all that an attempt needs but the app.
 
     `attempt_no` counts the attempts made before. `state` is FAILED when this is a scheduled retry.
@@ -86,7 +89,7 @@ class Claim(msgspec.Struct, frozen=True):
     workers: int = 1
 
 
-class Step(msgspec.Struct, frozen=True, kw_only=True):
+class Step(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Where an attempt takes its delivery: the policy's decision, ready to be recorded.
 
     delivered: done. failed: again at `retry_at`. abandoned: never again. pending: stays as it was, after
@@ -101,7 +104,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     exhausted: bool = False
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True):
+class Result(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """One attempt that ended, and the step that follows."""
 
     claimed: Claimed
@@ -189,6 +192,9 @@ class Queue(Protocol):
 
     async def reap(self) -> int:
         """Put back what workers whose lease ran out held; how many deliveries that was."""
+
+    async def end(self, worker: str) -> int:
+        """Put back what a worker held whose process is gone for certain; how many deliveries that was."""
 
     async def discard(self, *, limit: int) -> int:
         """Abandon up to `limit` waiting deliveries that their app has discarded, or whose automation was
