@@ -41,14 +41,14 @@ def answered(status: int, reason: str, headers: Iterable[tuple[str, str]], start
     """`headers`: as they came, as many as the sender likes; of the body at least the first 4 KiB."""
     return Reply(
         status=status,
-        error="" if 200 <= status < 300 else _tidy(f"HTTP {status} {reason}".strip()),
+        error="" if 200 <= status < 300 else _error(f"HTTP {status} {reason}".strip()),
         headers=_kept(headers),
         start=start[:KEPT],
     )
 
 
 def failed(words: str) -> Reply:
-    return Reply(error=_tidy(words))
+    return Reply(error=_error(words))
 
 
 def timed_out(timeout: timedelta) -> Reply:
@@ -94,6 +94,11 @@ def _kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
     if asked is not None:
         kept[RETRY_AFTER] = asked
     return kept
+
+
+def _error(words: str) -> str:
+    """An endpoint's reason may hold U+0000, which PostgreSQL's text cannot."""
+    return _tidy(words).replace("\0", "\ufffd")
 
 
 def _tidy(text: str) -> str:
