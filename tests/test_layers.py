@@ -23,7 +23,8 @@ LAYERS = [
     ["storage.sqlite", "storage.postgres"],
     ["wiring"],
     ["api"],
-    ["server"],
+    ["listening", "logs", "server"],
+    ["child", "supervisor"],
     ["client"],
     ["cli", "__main__"],
 ]

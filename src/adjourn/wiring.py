@@ -3,9 +3,10 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 
 import msgspec
@@ -20,7 +21,7 @@ from adjourn.sending.credentials import Credentials
 from adjourn.sending.health import HealthWatch
 from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.lanes import Lanes, Limits
-from adjourn.sending.mailer import Mailer, default_sender
+from adjourn.sending.mailer import Mailer, MailPace, default_sender
 from adjourn.sending.partners import Partners
 from adjourn.sending.planner import Planner
 from adjourn.sending.policy import Policy
@@ -28,14 +29,18 @@ from adjourn.sending.publisher import Publisher
 from adjourn.sending.replays import Replays
 from adjourn.sending.retries import Retries
 from adjourn.sending.sender import Sender
-from adjourn.sending.worker import Worker
+from adjourn.sending.worker import Pace, Worker
 from adjourn.storage.base import Directory, Store
+from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.sqlite import SqliteStore
 from adjourn.vault import Vault
 
-__all__ = ["Engine", "open_engine"]
+__all__ = ["Engine", "MakeSender", "open_engine", "prepare"]
+
+MakeSender = Callable[[AddressRule], Sender]
 
 _GRACE = timedelta(seconds=10)  # for attempts in flight when the engine is asked to stop
+_LINGER_RECORD = 0.015  # seconds, with PostgreSQL: a commit there costs what many outcomes do
 _PLATFORM_KEY = "platform_key"  # the setting that keeps the digest of the key that was made
 
 
@@ -61,10 +66,13 @@ class Engine:
     replays: Replays
     watch: HealthWatch
     mailer: Mailer
+    take_news: Callable[[Collection[str]], Awaitable[None]]
     platform_digest: bytes
     made_key: Secret | None
 
     async def start(self) -> None:
+        """Raises StorageError."""
+        await self.store.news.follow(self.take_news)
         await self.worker.start()
         for each in (self.credentials, self.replays, self.watch, self.mailer):
             each.start()
@@ -79,33 +87,47 @@ class Engine:
         await self.store.close()
 
 
+async def prepare(settings: Settings) -> Secret | None:
+    """Bring the database up to date, and make the platform key if there is none: that one, to be shown.
+
+    Raises ConfigError.
+    """
+    store, _ = await _open_store(settings, _vault(settings))
+    try:
+        _, made_key = await _platform_key(settings, store.directory)
+    finally:
+        await store.close()
+    return made_key
+
+
 async def open_engine(
-    settings: Settings, *, limits: Limits | None = None, on_step: Callable[[str], None] = lambda step: None
+    settings: Settings,
+    *,
+    limits: Limits | None = None,
+    on_step: Callable[[str], None] = lambda step: None,
+    sender: MakeSender | None = None,
 ) -> Engine:
     """Open the database and put an engine together; `start` it then.
 
-    `on_step` watches the store's steps (storage/sqlite/database.py). Raises ConfigError.
+    `on_step` watches the store's steps (storage/sqlite/database.py). `sender` makes another one than ours.
+    Raises ConfigError.
     """
-    path = settings.sqlite_path
-    vault = Vault(settings.secret_keys) if settings.secret_keys else Vault.beside(path)
-    store = await SqliteStore.open(path, vault, on_step=on_step)
+    vault = _vault(settings)
+    store, ids = await _open_store(settings, vault, on_step=on_step)
     try:
         digest, made_key = await _platform_key(settings, store.directory)
-        newest = await store.log.find_newest()
     except BaseException:
         await store.close()
         raise
-    ids = Uuid7()
-    if newest is not None:
-        ids.start_above(newest)
     apps = AppCache(store.directory)
-    sender = Http1Sender(AddressRule(settings.allow_networks))
+    made_sender = (sender or Http1Sender)(AddressRule(settings.allow_networks))
     mailer = Mailer(
         infirmary=store.infirmary,
         apps=apps,
         smtp=settings.smtp,
         sender=settings.mail_from or (default_sender() if settings.smtp else ""),
         now=store.queue.now,
+        pace=MailPace(look=5.0) if settings.is_postgres else MailPace(),  # each process looks
     )
 
     async def take_note(app_ids: Sequence[str]) -> None:
@@ -116,21 +138,36 @@ async def open_engine(
     worker = Worker(
         queue=store.queue,
         apps=apps,
-        sender=sender,
+        sender=made_sender,
         policies=_policies(settings),
         lanes=Lanes(limits or Limits()),
         ids=ids,
         rng=random.Random(),  # noqa: S311 - jitter
         backlog_rate=settings.backlog_rate,
         on_failures=watch.look_at,
+        is_current=store.news.is_current,
+        pace=_pace(settings),
     )
     planner = Planner(directory=store.directory, apps=apps, ids=ids)
     publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker)
-    replays = Replays(port=store.replays, apps=apps, ids=ids, poke=worker.poke, rate=settings.backlog_rate)
+    replays = Replays(
+        port=store.replays,
+        apps=apps,
+        ids=ids,
+        now=store.queue.now,
+        newest=store.log.find_newest,
+        poke=worker.poke,
+        rate=settings.backlog_rate,
+        nodes=lambda: worker.workers,
+    )
 
     def go_on() -> None:
         worker.poke()
         replays.poke()
+
+    async def take_news(app_ids: Collection[str]) -> None:
+        if await apps.take(app_ids):
+            go_on()
 
     partners = Partners(
         directory=store.directory,
@@ -146,7 +183,7 @@ async def open_engine(
         ids=ids,
         store=store,
         apps=apps,
-        sender=sender,
+        sender=made_sender,
         worker=worker,
         publisher=publisher,
         partners=partners,
@@ -156,9 +193,63 @@ async def open_engine(
         replays=replays,
         watch=watch,
         mailer=mailer,
+        take_news=take_news,
         platform_digest=digest,
         made_key=made_key,
     )
+
+
+def _vault(settings: Settings) -> Vault:
+    if settings.secret_keys or settings.is_postgres:
+        return Vault(settings.secret_keys)
+    return Vault.beside(settings.sqlite_path)
+
+
+async def _open_store(
+    settings: Settings, vault: Vault, *, on_step: Callable[[str], None] = lambda step: None
+) -> tuple[Store, Uuid7]:
+    """And the ids to be given: in the order of time, though machines' clocks differ or are set back."""
+    if settings.is_postgres:
+        shared = await PostgresStore.open(
+            settings.database_url,
+            vault,
+            retention=settings.retention,
+            lease=settings.lease,
+            on_step=on_step,
+        )
+        return shared, Uuid7(now_ms=_milliseconds(shared.clock))
+    store = await SqliteStore.open(settings.sqlite_path, vault, on_step=on_step)
+    ids = Uuid7()
+    try:
+        newest = await store.log.find_newest()
+    except BaseException:
+        await store.close()
+        raise
+    if newest is not None:
+        ids.start_above(newest)
+    return store, ids
+
+
+def _milliseconds(clock: Callable[[], datetime]) -> Callable[[], int]:
+    """That clock, asked once a second: in between this machine's own goes on from there."""
+    ask_at, ahead = 0, 0  # nanoseconds
+
+    def now_ms() -> int:
+        nonlocal ask_at, ahead
+        now = time.monotonic_ns()
+        if now >= ask_at:
+            ask_at = now + 1_000_000_000
+            ahead = int(clock().timestamp() * 1e9) - now
+        return (now + ahead) // 1_000_000
+
+    return now_ms
+
+
+def _pace(settings: Settings) -> Pace:
+    if not settings.is_postgres:
+        return Pace()
+    lease = settings.lease.total_seconds()
+    return Pace(lease=lease, heartbeat=lease / 4, linger=_LINGER_RECORD)
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:

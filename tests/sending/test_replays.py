@@ -16,8 +16,18 @@ pytestmark = pytest.mark.anyio
 ABANDONED, DELIVERED = DeliveryState.ABANDONED, DeliveryState.DELIVERED
 
 
-def replays(w: World, *, rate: float = 1000.0, every: float = 0.01) -> Replays:
-    return Replays(port=w.store.replays, apps=w.apps, ids=w.ids, poke=w.worker.poke, rate=rate, every=every)
+def replays(w: World, *, rate: float = 1000.0, every: float = 0.01, nodes: int = 1) -> Replays:
+    return Replays(
+        port=w.store.replays,
+        apps=w.apps,
+        ids=w.ids,
+        now=w.store.queue.now,
+        newest=w.store.log.find_newest,
+        poke=w.worker.poke,
+        rate=rate,
+        every=every,
+        nodes=lambda: nodes,
+    )
 
 
 async def failed(w: World, count: int) -> str:

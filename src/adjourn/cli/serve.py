@@ -1,9 +1,7 @@
-"""`adjourn serve` and `adjourn secret-key`."""
+"""`adjourn serve`, `adjourn worker` and `adjourn secret-key`."""
 
 import asyncio
-import logging
 import os
-from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
 import typer
@@ -11,20 +9,17 @@ from cryptography.fernet import Fernet
 
 from adjourn.cli.screen import Screen
 from adjourn.config import Secret, Settings
+from adjourn.logs import set_up_logging
+from adjourn.server import deliver, run_loop
 from adjourn.server import serve as run_server
-
-try:
-    from uvloop import run as _uvloop_run
-except ImportError:  # there is none for Windows
-    _run: Callable[[Coroutine[Any, Any, None]], None] = asyncio.run
-else:
-    _run = _uvloop_run
+from adjourn.supervisor import deliver_with_many, serve_with_many
 
 __all__ = ["register"]
 
 
 def register(root: typer.Typer) -> None:
     root.command("serve")(serve)
+    root.command("worker")(worker)
     root.command("secret-key")(secret_key)
 
 
@@ -34,25 +29,39 @@ def _flag(about: str, variable: str, default: str | None = None) -> Any:
     return typer.Option(help=f"{about} ({shown})", show_default=False)
 
 
+_DatabaseUrl = Annotated[
+    str | None,
+    _flag(
+        "Where everything is kept; or postgresql://user:password@host/database.",
+        "DATABASE_URL",
+        "sqlite:///adjourn.db",
+    ),
+]
+_Workers = Annotated[
+    str | None, _flag("How many processes share the work; above 1 with PostgreSQL alone.", "WORKERS", "1")
+]
+_RetryDelays = Annotated[
+    str | None,
+    _flag(
+        "Seconds from each failed attempt to the next, like 60,300,1800.",
+        "RETRY_DELAYS",
+        "the documented ones",
+    ),
+]
+_AllowNetworks = Annotated[
+    str | None,
+    _flag("Private networks that may be sent to, like 10.0.0.0/8,::1.", "ALLOW_NETWORKS", "none"),
+]
+
+
 def serve(
     *,
-    database_url: Annotated[
-        str | None, _flag("Where everything is kept.", "DATABASE_URL", "sqlite:///adjourn.db")
-    ] = None,
+    database_url: _DatabaseUrl = None,
+    workers: _Workers = None,
     host: Annotated[str | None, _flag("The address to listen on.", "HOST", "127.0.0.1")] = None,
     port: Annotated[str | None, _flag("The port; 0 for any that is free.", "PORT", "8080")] = None,
-    retry_delays: Annotated[
-        str | None,
-        _flag(
-            "Seconds from each failed attempt to the next, like 60,300,1800.",
-            "RETRY_DELAYS",
-            "the documented ones",
-        ),
-    ] = None,
-    allow_networks: Annotated[
-        str | None,
-        _flag("Private networks that may be sent to, like 10.0.0.0/8,::1.", "ALLOW_NETWORKS", "none"),
-    ] = None,
+    retry_delays: _RetryDelays = None,
+    allow_networks: _AllowNetworks = None,
     platform_key: Annotated[
         str | None,
         _flag(
@@ -65,20 +74,66 @@ def serve(
     Every option has a variable of the environment, which it wins over. Mail, rate limits, auto-disable and
     trusted proxies are set by the environment only: docs/operating.md lists every variable. So is
     ADJOURN_SECRET_KEY, which encrypts the secrets that are stored; without it a key is made beside the
-    database.
+    SQLite file. With PostgreSQL it must be set, and be the same on every node.
+
+    With --workers it is as many processes on one port: one that dies is started again, and what it held
+    goes out at once. Several nodes may share one database, behind a load balancer.
     """
-    settings = Settings.from_environ(
-        os.environ,
+    settings, environ = _settings(
         database_url=database_url,
+        workers=workers,
         host=host,
         port=port,
         retry_delays=retry_delays,
         allow_networks=allow_networks,
         platform_key=platform_key,
     )
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    _run(run_server(settings, on_ready=_tell_ready))
+    if settings.workers > 1:
+        set_up_logging("node")
+        asyncio.run(serve_with_many(settings, environ, on_ready=_tell_ready))
+    else:
+        set_up_logging()
+        run_loop(run_server(settings, on_ready=_tell_ready))
+
+
+def worker(
+    *,
+    database_url: Annotated[
+        str | None, _flag("postgresql://user:password@host/database.", "DATABASE_URL")
+    ] = None,
+    workers: _Workers = None,
+    retry_delays: _RetryDelays = None,
+    allow_networks: _AllowNetworks = None,
+) -> None:
+    """Run a node that only delivers, until Ctrl-C or SIGTERM.
+
+    It answers no requests. It takes up what waits in the PostgreSQL database: retries, backlogs, bursts that
+    servers have no room for, and what nodes that died have left. Its settings are those of `adjourn serve`.
+    """
+    settings, environ = _settings(
+        database_url=database_url,
+        workers=workers,
+        retry_delays=retry_delays,
+        allow_networks=allow_networks,
+    )
+
+    def tell_ready() -> None:
+        count = f" with {settings.workers} processes" if settings.workers > 1 else ""
+        Screen().note(f"Adjourn delivers{count} what waits in {settings.shown_url} (Ctrl-C stops it)")
+
+    if settings.workers > 1:
+        set_up_logging("node")
+        asyncio.run(deliver_with_many(settings, environ, on_ready=tell_ready))
+    else:
+        set_up_logging()
+        run_loop(deliver(settings, on_ready=tell_ready))
+
+
+def _settings(**flags: str | None) -> tuple[Settings, dict[str, str]]:
+    """And the environment that gives the same settings to other processes. Raises ConfigError."""
+    given = {f"ADJOURN_{name.upper()}": value for name, value in flags.items() if value}
+    environ = {**os.environ, **given}
+    return Settings.from_environ(environ), environ
 
 
 def _tell_ready(url: str, made_key: Secret | None) -> None:

@@ -1,8 +1,8 @@
 """Replays: many deliveries retried by one ask. They go step by step, no faster than a backlog drains."""
 
 import asyncio
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -34,7 +34,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class Replays:
     """`rate`: deliveries a second for each replay, in steps `every` so many seconds. `start`, then `stop`.
 
-    `poke` tells the worker that something is due.
+    Every node steps each replay: `nodes` tells how many share the rate. `now` is the store's clock, and
+    `newest` the highest id of a delivery that any node gave. `poke` tells the worker that something is due.
     """
 
     def __init__(
@@ -43,16 +44,22 @@ class Replays:
         port: Port,
         apps: AppCache,
         ids: Uuid7,
+        now: Callable[[], Awaitable[datetime]],
+        newest: Callable[[], Awaitable[str | None]],
         poke: Callable[[], None],
         rate: float,
         every: float = 0.25,
+        nodes: Callable[[], int] = lambda: 1,
     ) -> None:
         self._port = port
         self._apps = apps
         self._ids = ids
         self._poke = poke
+        self._now = now
+        self._newest = newest
+        self._rate = rate
         self._every = every
-        self._at_once = max(round(rate * every), 1)
+        self._nodes = nodes
         self._stepping = Repeating(self._step_all, every=_IDLE, after_error=_AFTER_ERROR)
 
     async def ask(
@@ -67,9 +74,9 @@ class Replays:
             event_type=asked.event_type,
             since=asked.since,
             until=asked.until,
-            up_to=self._ids.floor(),
+            up_to=max(self._ids.floor(), await self._newest() or ""),
             total=0,
-            created_at=datetime.now(UTC),
+            created_at=await self._now(),
         )
         replay = msgspec.structs.replace(replay, total=await self._port.count(replay))
         await self._port.add(replay, answer=keep(replay))
@@ -88,13 +95,20 @@ class Replays:
 
     async def _step_all(self) -> None:
         running = await self._port.list_running()
+        at_once, pause = self._pace()
         await self._apps.load({each.app_id for each in running})
         for replay in running:
             app = self._apps.find(replay.app_id)
             if app is None or not app.is_on:
                 continue  # as all else of the app, it is held
-            if await self._port.step(replay, limit=self._at_once, waiting=_WAITING, quiet=QUIET):
+            if await self._port.step(replay, limit=at_once, waiting=_WAITING, quiet=QUIET):
                 self._poke()
         if running:
-            await asyncio.sleep(self._every)
+            await asyncio.sleep(pause)
             self._stepping.wake()
+
+    def _pace(self) -> tuple[int, float]:
+        """How many at a time, and how many seconds between: what is this node's share of the rate."""
+        share = self._rate / self._nodes()
+        pause = max(self._every, 1 / share)
+        return max(round(share * pause), 1), pause

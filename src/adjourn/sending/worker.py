@@ -88,6 +88,7 @@ class Worker:
         clock: Callable[[], float] = _boot_clock,
     ) -> None:
         self.id = ids()
+        self.workers = 1  # that were alive at the last claim, this one included
         self._queue = queue
         self._apps = apps
         self._lanes = lanes
@@ -235,6 +236,7 @@ class Worker:
         taken: Counter[int] = Counter()
         try:
             claim = await self._queue.claim(self.id, room=room, limit=_CLAIM, pace=pace)
+            self.workers = claim.workers
             self._lanes.share(claim.workers)
             self._pacer.share(claim.workers)
             taken.update(each.lane_id for each in claim.deliveries)

@@ -26,12 +26,15 @@ def _ignore(step: str) -> None:
 
 
 class PostgresStore:
-    """`storage.base.Store` on one database. Open it with `open`, on as many nodes as there are."""
+    """`storage.base.Store` on one database. Open it with `open`, on as many nodes as there are.
+
+    `clock` tells the database's time.
+    """
 
     def __init__(
         self, database: PostgresDatabase, vault: Vault, *, retention: timedelta | None, lease: timedelta
     ) -> None:
-        clock = database.clock
+        self.clock = clock = database.clock
         self._database = database
         self.queue = PostgresQueue(database, lease=lease, retention=retention)
         self.directory = SqlDirectory(database, vault, clock=clock)
@@ -54,7 +57,7 @@ class PostgresStore:
     ) -> "PostgresStore":
         """Connect, and bring the tables up to date. What dead workers held is reaped as they all do.
 
-        `clock`: a test's, instead of the database's. `lease`: that of the workers. `retention`: None keeps all.
+        `clock`: a test's, instead of the database's. `lease`: the workers'. `retention`: None keeps all.
         Raises ConfigError when the database cannot be used, or was sealed with other keys.
         """
         database = await PostgresDatabase.open(url, clock=clock, on_step=on_step)

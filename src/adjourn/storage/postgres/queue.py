@@ -208,6 +208,10 @@ class PostgresQueue(SqlQueue):
             dead = [str(row[0]) for row in await link.raw.fetch(DEAD, now)]
         return sum([await self._reap(worker, now) for worker in dead])
 
+    async def end(self, worker: str) -> int:
+        await self._expire(worker)
+        return await self._reap(worker, to_ms(self._clock()))
+
     async def _reap(self, worker: str, now: int) -> int:
         return await self._transaction("reap", self._database.writing, lambda link: reap(link, worker, now))
 

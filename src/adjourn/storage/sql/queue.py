@@ -17,6 +17,7 @@ _ENLIST = """
     INSERT INTO worker (id, expires_at, floor) VALUES (?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, floor = excluded.floor
 """
+_END = "UPDATE worker SET expires_at = 0 WHERE id = ?"
 _DEAD = "SELECT 1 FROM worker WHERE expires_at < ? LIMIT 1"
 _OLD_ANSWER = "SELECT 1 FROM idempotency WHERE at < ? LIMIT 1"
 _FORGET = """
@@ -67,6 +68,13 @@ class SqlQueue:
         if not await look_up(self._cold, _DEAD, now):
             return 0
         return await self._cold.write("reap", lambda connection: reap(connection, now))
+
+    async def end(self, worker: str) -> int:
+        await self._expire(worker)
+        return await self.reap()
+
+    async def _expire(self, worker: str) -> None:
+        await self._cold.write("end", lambda connection: connection.execute(_END, (worker,)))
 
     async def discard(self, *, limit: int) -> int:
         if not await self._cold.look(any_to_discard):
