@@ -39,6 +39,7 @@ class Vault:
                 "`adjourn secret-key`"
             ) from exc
         self._newest = fernets[0]
+        self._has_old_keys = len(fernets) > 1
 
     @classmethod
     def beside(cls, database: Path) -> "Vault":
@@ -72,6 +73,11 @@ class Vault:
             raise ConfigError(
                 "ADJOURN_SECRET_KEY does not open this database's secrets: add the key they were sealed with"
             ) from exc
+
+    @property
+    def has_old_keys(self) -> bool:
+        """Whether it opens what its newest key did not seal."""
+        return self._has_old_keys
 
     def is_newest(self, sealed: bytes) -> bool:
         """Whether the key that seals now sealed that."""

@@ -140,6 +140,16 @@ async def test_nothing_is_sealed_anew_while_the_newest_key_is_the_same(path: Pat
     assert sealed_values(path) == before
 
 
+async def test_what_another_node_still_sealed_with_the_old_key_is_found_by_the_next_start(path: Path) -> None:
+    await run(path, BOTH)
+    store = await SqliteStore.open(path, BOTH)
+    await store.directory.keep_answer(secret_answer(OLD, "late"))
+    await store.close()
+    assert sealed_anew(path) == SEALED
+    await run(path, BOTH)
+    assert sealed_anew(path) == SEALED + 1
+
+
 async def test_a_value_that_no_key_opens_stops_it_before_the_mark(path: Path) -> None:
     connection = sqlite3.connect(path)
     connection.execute("UPDATE idempotency SET body = x'00' WHERE scope = 'a' AND key = '2'")

@@ -21,16 +21,19 @@ _ANSWER_ANEW = "UPDATE idempotency SET body = ? WHERE scope = ? AND key = ?"
 async def reseal(database: Database, vault: Vault, *, at_once: int = _AT_ONCE) -> None:
     """Seal every secret and every kept answer with the vault's newest key, where another sealed it.
 
-    Nobody else may write meanwhile. The setting `sealed` must be there; it is sealed anew last: after a kill
-    the next start goes on. Raises ConfigError when no key of the vault opens a value.
+    The setting `sealed` must be there; it is sealed anew last: after a kill the next start goes on. Other
+    nodes may still seal with an old key, until they are started anew, too: so each start looks, while it is
+    given old keys, and the last one finds what is left. Raises ConfigError when no key opens a value.
     """
     ((mark,),) = await look_up(database, _MARK)
-    if vault.is_newest(mark):
+    if vault.is_newest(mark) and not vault.has_old_keys:
         return
     for page, update, start in ((_CREDENTIALS, _CREDENTIAL_ANEW, (0,)), (_ANSWERS, _ANSWER_ANEW, ("", ""))):
         key: tuple[object, ...] | None = start
         while key is not None:
             key = await _reseal_page(database, vault, (page, update), (*key, at_once))
+    if vault.is_newest(mark):
+        return
     anew = vault.seal(vault.open(mark))
     await database.write("reseal", lambda connection: connection.execute(_MARK_ANEW, (anew,)))
 
@@ -45,6 +48,6 @@ async def _reseal_page(
         rows = connection.execute(page, after).fetchall()
         old = [row for row in rows if not vault.is_newest(row[0])]
         connection.executemany(update, [(vault.seal(vault.open(sealed)), *key) for sealed, *key in old])
-        return rows[-1][1:] if rows else None
+        return tuple(rows[-1][1:]) if rows else None
 
     return await database.write("reseal", run)
