@@ -5,6 +5,7 @@ commit; then what this process holds is sent from memory.
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -15,12 +16,13 @@ from adjourn.errors import StorageError, TooLarge
 from adjourn.providers import order_key
 from adjourn.sending.apps import AppCache
 from adjourn.sending.fanout import Addressed, Envelope, FanOut
+from adjourn.sending.linger import Linger
 from adjourn.sending.planner import Known, Planner
 from adjourn.sending.submission import Submission
 from adjourn.sending.worker import Worker
 from adjourn.storage.base import Claimed, Entry, KeptAnswer, NewDelivery, Queue, StaleApps
 
-__all__ = ["Publisher", "Rendered"]
+__all__ = ["Publisher", "Rendered", "Told"]
 
 _MOST_ENVELOPES = 10_000  # of one request: ENGINE.md, "Moves and their guards"
 _MOST_WAITING = 20_000  # events in requests that wait for their commit
@@ -28,7 +30,13 @@ _BATCH = 2_000  # users and apps addressed in one commit: its deliveries are a s
 _REPLANS = 10  # times that apps may change under a plan
 _PATIENCE = 5.0  # seconds that requests wait while outcomes cannot be recorded
 
+_log = logging.getLogger(__name__)
+
 Rendered = Callable[[Sequence[FanOut]], KeptAnswer | None]
+
+
+Told = Callable[["Sequence[FanOut] | Exception"], None]
+"""Hears what became of a request, once: it is on disk, or what went wrong."""
 
 
 class _Request(msgspec.Struct):
@@ -36,14 +44,8 @@ class _Request(msgspec.Struct):
 
     submissions: Sequence[Submission]
     keep: Rendered
-    done: "asyncio.Future[Sequence[FanOut]]"
-
-    @property
-    def weight(self) -> int:
-        return sum(
-            1 + len(each.audience.user_ids or each.audience.partner_app_ids or ())
-            for each in self.submissions
-        )
+    told: Told
+    weight: int  # users and apps addressed, and one for each event
 
 
 class _Plan(msgspec.Struct):
@@ -55,7 +57,10 @@ class _Plan(msgspec.Struct):
 
 
 class Publisher:
-    """One for each process, beside its worker."""
+    """One for each process, beside its worker.
+
+    `linger`: seconds that a request waits for others to share its commit, where requests come one by one.
+    """
 
     def __init__(
         self,
@@ -65,12 +70,14 @@ class Publisher:
         apps: AppCache,
         worker: Worker,
         patience: float = _PATIENCE,
+        linger: float = 0.0,
     ) -> None:
         self._queue = queue
         self._planner = planner
         self._apps = apps
         self._worker = worker
         self._patience = patience
+        self._linger = Linger(linger) if linger else None
         self._waiting: deque[_Request] = deque()
         self._waiting_events = 0
         self._task: asyncio.Task[None] | None = None
@@ -84,19 +91,42 @@ class Publisher:
         Raises InputError (an app that does not exist), TooLarge, AnswerExists, and StorageError when
         the store cannot take it or too much waits already.
         """
-        if self._waiting_events + len(submissions) > _MOST_WAITING:
+        done: asyncio.Future[Sequence[FanOut]] = asyncio.get_running_loop().create_future()
+
+        def told(outcome: Sequence[FanOut] | Exception) -> None:
+            if done.done():
+                return  # a caller who leaves cancels his answer, not the work
+            if isinstance(outcome, Exception):
+                done.set_exception(outcome)
+            else:
+                done.set_result(outcome)
+
+        self.submit(submissions, told, keep=keep)
+        return await done
+
+    def submit(
+        self, submissions: Sequence[Submission], told: Told, *, keep: Rendered = lambda fan_outs: None
+    ) -> None:
+        """As `publish`, for a caller that does not wait: `told` hears the outcome.
+
+        Raises StorageError when too much waits already; then `told` hears nothing.
+        """
+        events = len(submissions)
+        if self._waiting_events + events > _MOST_WAITING:
             raise StorageError("too many events wait to be stored")
-        request = _Request(submissions, keep, asyncio.get_running_loop().create_future())
-        self._waiting.append(request)
-        self._waiting_events += len(submissions)
+        self._waiting.append(_Request(submissions, keep, told, _weight(submissions)))
+        self._waiting_events += events
         if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        return await request.done  # a caller who leaves cancels his answer, not the work
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        elif self._linger is not None:
+            self._linger.arrived(len(self._waiting))
 
     async def _run(self) -> None:
         await asyncio.sleep(0)  # what this pass of the loop still brings joins the first commit
         try:
             while self._waiting:
+                if self._linger is not None:
+                    await self._wait_for_more(self._linger)
                 if await self._worker.outcomes.wait_for_room(within=self._patience):
                     await self._commit_all(self._next_batch())
                 else:
@@ -104,17 +134,24 @@ class Publisher:
         finally:
             self._task = None
 
+    async def _wait_for_more(self, linger: Linger) -> None:
+        before = len(self._waiting)
+        now = asyncio.get_running_loop().time()
+        if wanted := linger.wants(before, events=self._waiting_events, now=now):
+            await linger.wait(wanted)
+            linger.brought(len(self._waiting) - before)
+
     def _next_batch(self) -> list[_Request]:
         batch = [self._waiting.popleft()]
         weight = batch[0].weight
         while self._waiting and (weight := weight + self._waiting[0].weight) <= _BATCH:
             batch.append(self._waiting.popleft())
-        self._waiting_events -= sum(len(each.submissions) for each in batch)
+        self._waiting_events -= sum([len(each.submissions) for each in batch])
         return batch
 
     def _refuse(self) -> None:
         while self._waiting:
-            _fail(self._next_batch(), StorageError("too many outcomes wait to be recorded"))
+            _tell_all(self._next_batch(), StorageError("too many outcomes wait to be recorded"))
 
     async def _commit_all(self, batch: Sequence[_Request]) -> None:
         """Commit a batch; if that fails, each request alone, so that a bad one fails its caller only."""
@@ -122,14 +159,15 @@ class Publisher:
             done = await self._commit(batch)
         except Exception as exc:
             if len(batch) == 1:
-                _fail(batch, exc)
+                _tell_all(batch, exc)
                 return
             for request in batch:
                 await self._commit_all([request])
             return
+        if self._linger is not None:
+            self._linger.committed(len(batch), now=asyncio.get_running_loop().time())
         for request, fan_outs in zip(batch, done, strict=True):
-            if not request.done.done():
-                request.done.set_result(fan_outs)
+            _tell(request, fan_outs)
 
     async def _commit(self, batch: Sequence[_Request]) -> list[Sequence[FanOut]]:
         known = await self._planner.read([each for request in batch for each in request.submissions])
@@ -159,15 +197,18 @@ class Publisher:
         for plan in plans:
             for claimed in plan.held:
                 self._worker.take(claimed)
-            if len(plan.held) < sum(len(entry.deliveries) for entry in plan.entries):
+            if len(plan.held) < sum([len(entry.deliveries) for entry in plan.entries]):
                 self._worker.poke()
 
     def _plan(self, request: _Request, known: Known, at: datetime) -> _Plan:
-        fan_outs = [self._planner.plan(each, known, at) for each in request.submissions]
-        every = [each for made in fan_outs for each in (made, *made.assignments)]
+        plan = self._planner.plan
+        fan_outs = [plan(each, known, at) for each in request.submissions]
+        every = fan_outs
+        if any(made.assignments for made in fan_outs):
+            every = [each for made in fan_outs for each in (made, *made.assignments)]
         # What partners set up, further URLs and automations that match, is bounded elsewhere and not counted:
         # no partner makes a product's request too large.
-        if sum(len(each.envelopes) for each in fan_outs) > _MOST_ENVELOPES:
+        if sum([len(each.envelopes) for each in fan_outs]) > _MOST_ENVELOPES:
             raise TooLarge(
                 f"one request makes at most {_MOST_ENVELOPES:,} deliveries; address fewer at a time"
             )
@@ -234,7 +275,20 @@ def _order_key(submission: Submission, target: str | None) -> str | None:
     return key if key is None or target is None else f"{target} {key}"
 
 
-def _fail(batch: Sequence[_Request], exc: Exception) -> None:
+def _weight(submissions: Sequence[Submission]) -> int:
+    weight = len(submissions)
+    for each in submissions:
+        weight += len(each.audience.user_ids or each.audience.partner_app_ids or ())
+    return weight
+
+
+def _tell_all(batch: Sequence[_Request], exc: Exception) -> None:
     for request in batch:
-        if not request.done.done():
-            request.done.set_exception(exc)
+        _tell(request, exc)
+
+
+def _tell(request: _Request, outcome: Sequence[FanOut] | Exception) -> None:
+    try:
+        request.told(outcome)
+    except Exception:  # one caller's trouble: the others are to hear, too
+        _log.exception("a caller could not be told what became of its events")
