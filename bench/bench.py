@@ -31,6 +31,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     apps: int
     connections: int
     nodes: int
+    stores: tuple[str, ...]  # on which growth is measured
 
 
 FULL = Scale(
@@ -48,22 +49,24 @@ FULL = Scale(
     apps=10_000,
     connections=1_000_000,
     nodes=10,
+    stores=("postgres", "sqlite"),
 )
 QUICK = Scale(
     warm_up=1,
     load=2,
-    half_load=1.5,
+    half_load=1,
     requests=20_000,
     rows=(10_000, 50_000),
-    rounds=2,
+    rounds=1,
     dead=20_000,
     hanging=100,
     hung=0,
-    moved=3_000,
+    moved=1_000,
     stuck=500,
     apps=500,
     connections=10_000,
     nodes=3,
+    stores=("postgres",),
 )
 
 

@@ -16,7 +16,7 @@ _PUBLISHED_FOR = 2000  # users
 
 
 def measure_directory(bench: Bench) -> Iterator[Row]:
-    for store in ("postgres", "sqlite"):
+    for store in bench.scale.stores:
         yield _measure(bench, Setup(store=store))
 
 

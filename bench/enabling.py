@@ -13,7 +13,7 @@ from adjourn.models import DeliveryState, DisabledBy
 from adjourn.storage.base import Backlog
 from adjourn.testing import LocalEndpoint, local_endpoint
 from adjourn.wiring import Engine
-from bench.bench import Bench
+from bench.bench import Bench, Scale
 from bench.engines import add_app, engine_on, event_for
 from bench.latency import percentile
 from bench.row import Row
@@ -21,7 +21,6 @@ from bench.row import Row
 __all__ = ["measure_enabling"]
 
 _BATCH = 1000  # events in a request
-_WATCHED = 4.0  # seconds
 _EVERY = 0.01  # seconds
 
 
@@ -29,10 +28,11 @@ def measure_enabling(bench: Bench) -> Iterator[Row]:
     for disposition in Backlog:
         bench.say(f"enabling an app: {bench.scale.moved:,} deliveries wait, {disposition}")
         with bench.database("sqlite") as url:
-            yield from asyncio.run(_measure(url, disposition, bench.scale.moved))
+            yield from asyncio.run(_measure(url, disposition, bench.scale))
 
 
-async def _measure(url: str, disposition: Backlog, waiting: int) -> list[Row]:
+async def _measure(url: str, disposition: Backlog, scale: Scale) -> list[Row]:
+    waiting = scale.moved
     async with local_endpoint() as endpoint, engine_on(url) as engine:
         await engine.start()
         for app_id, user_id in (("backlog", "ana"), ("other", "eve")):
@@ -42,14 +42,14 @@ async def _measure(url: str, disposition: Backlog, waiting: int) -> list[Row]:
             await engine.publisher.publish([event_for("ana")] * min(_BATCH, waiting))
         took: list[float] = []
         other = asyncio.create_task(_publish(engine, took))
-        await asyncio.sleep(_WATCHED / 2)
+        await asyncio.sleep(scale.half_load)
         before = _row(f"before it is enabled ({disposition})", took, per_s=None)
         took.clear()
         await engine.partners.enable("backlog", disposition)
         if disposition is Backlog.ABANDON:
             per_s = await _abandoned_per_s(engine, waiting)
         else:
-            per_s = await _delivered_per_s(endpoint)
+            per_s = await _delivered_per_s(endpoint, scale.half_load)
         other.cancel()
         with suppress(asyncio.CancelledError):
             await other
@@ -80,12 +80,12 @@ async def _abandoned_per_s(engine: Engine, waiting: int) -> float:
     return waiting / (time.perf_counter() - began)
 
 
-async def _delivered_per_s(endpoint: LocalEndpoint) -> float:
+async def _delivered_per_s(endpoint: LocalEndpoint, seconds: float) -> float:
     """It is paced: ADJOURN_BACKLOG_RATE."""
 
     def arrived() -> int:
         return sum(each.path == "/backlog" for each in endpoint.received)
 
     before = arrived()
-    await asyncio.sleep(_WATCHED)
-    return (arrived() - before) / _WATCHED
+    await asyncio.sleep(seconds)
+    return (arrived() - before) / seconds

@@ -25,7 +25,8 @@ def results_table(results: Results, titles: Mapping[str, str]) -> Table:
     for head in _HEADS:
         table.add_column(head, justify="right")
     part = None
-    for row in results.rows:
+    parts = list(dict.fromkeys(row.part for row in results.rows))
+    for row in sorted(results.rows, key=lambda row: parts.index(row.part)):
         if row.part != part:
             part = row.part
             table.add_row(Text(titles.get(part, part), style="bold"))

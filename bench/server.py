@@ -13,11 +13,12 @@ from cryptography.fernet import Fernet
 from bench.processes import running, wait_until
 from bench.ways import KEY
 
-__all__ = ["SECRET_KEY", "Server", "Setup", "serving"]
+__all__ = ["SECRET_KEY", "STORES", "Server", "Setup", "serving"]
 
-_SENDER_ENTRIES = {"own": "adjourn", "aiohttp": "bench.serve_aiohttp"}
+_COMMANDS = {"own": ["adjourn", "serve"], "aiohttp": ["bench.serve_aiohttp"]}
 _START_WITHIN = 60  # seconds
 
+STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 SECRET_KEY = Fernet.generate_key().decode()
 
 
@@ -30,9 +31,8 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def name(self) -> str:
-        store = {"sqlite": "SQLite", "postgres": "PostgreSQL"}[self.store]
         workers = f", {self.workers} workers" if self.workers > 1 else ""
-        return f"{store}{workers}{'' if self.sender == 'own' else f', {self.sender}'}"
+        return f"{STORES[self.store]}{workers}{'' if self.sender == 'own' else f', {self.sender}'}"
 
 
 class Server:
@@ -75,11 +75,10 @@ def serving(setup: Setup, database_url: str, folder: Path, *, name: str = "adjou
         "ADJOURN_SECRET_KEY": SECRET_KEY,
         "ADJOURN_PLATFORM_KEY": KEY,
         "ADJOURN_PORT": "0",
+        "ADJOURN_WORKERS": str(setup.workers),
         "ADJOURN_ALLOW_NETWORKS": "127.0.0.0/8",
     }
-    command = [sys.executable, "-m", _SENDER_ENTRIES[setup.sender], "serve"]
-    if setup.workers > 1:
-        command += ["--workers", str(setup.workers)]
+    command = [sys.executable, "-m", *_COMMANDS[setup.sender]]
     log = folder / f"{name}.log"
     log.write_text("")
     with running(command, log=log, environ=environ) as process:

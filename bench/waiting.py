@@ -11,12 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import msgspec
-
 from bench.bench import Bench
 from bench.engines import fill_waiting, make_apps, make_lanes
 from bench.filling import Filler
 from bench.row import Row
+from bench.server import STORES
 from bench.steps import CLAIMED, Cost, churn, claim_cold, publish
 
 __all__ = ["measure_waiting"]
@@ -28,8 +27,9 @@ _OLD = "bench_old_snapshot"
 
 
 def measure_waiting(bench: Bench) -> Iterator[Row]:
-    """Rows of the parts `claims` and `publishing`; SQLite, for one node, without the last count."""
-    for store, name in (("postgres", "PostgreSQL"), ("sqlite", "SQLite")):
+    """Rows of the parts `publishing`, `warm claims` and `claims`; SQLite without the last count."""
+    for store in bench.scale.stores:
+        name = STORES[store]
         with bench.database(store) as url:
             bench.say(f"{name}: making apps and lanes")
             make_apps(url, _FULL + _OPEN, url=f"'{_ORIGIN}/' || n")
@@ -54,8 +54,10 @@ def _measure(bench: Bench, store: str, url: str, name: str) -> Iterator[Row]:
         for _ in range(bench.scale.rounds):
             bench.cool(store)
             cold.append(asyncio.run(claim_cold(url, _has_room)))
-    yield msgspec.structs.replace(
-        _row("claims", name, churned),
+    yield _row("warm claims", name, churned)
+    yield Row(
+        part="claims",
+        name=name,
         per_s=CLAIMED / statistics.median(cold),
         p50_ms=statistics.median(cold) * 1e3,
         p99_ms=max(cold) * 1e3,

@@ -41,22 +41,24 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure_whole(bench: Bench, part: str, setup: Setup) -> Iterator[Row]:
-    """A row for each way, each on a fresh database and server."""
-    for way in WAYS:
-        with (
-            bench.database(setup.store) as database_url,
-            serving(setup, database_url, bench.folder) as server,
-            endpoint(bench.folder, "--note") as noting,
-        ):
+    """A row for each way, one after the other on a fresh database and server."""
+    with (
+        bench.database(setup.store) as database_url,
+        serving(setup, database_url, bench.folder) as server,
+        endpoint(bench.folder, "--note") as noting,
+    ):
+        server.add_apps(_FAST, bench.nginx.url)
+        server.add_apps(_NOTED, noting.url)
+        for way in WAYS:
             yield _measure(bench, part, (setup, server), way, noting)
 
 
 def _measure(bench: Bench, part: str, run: tuple[Setup, Server], way: Way, noting: Endpoint) -> Row:
     setup, server = run
     scale = bench.scale
-    server.add_apps(_FAST, bench.nginx.url)
-    server.add_apps(_NOTED, noting.url)
     bench.say(f"{setup.name}, {way.name}: warming up")
+    if setup.store == "postgres":
+        bench.postgres.run("CHECKPOINT")  # so that the warm-up writes the first images of pages, not the load
     throughput(bench, run, way, _FAST, seconds=scale.warm_up)
     bench.say(f"{setup.name}, {way.name}: load")
     done = throughput(bench, run, way, _FAST, seconds=scale.load)
@@ -97,8 +99,6 @@ def throughput(
     """As many publishes as the server takes for so long, until their deliveries arrived and are recorded."""
     setup, server = run
     postgres = bench.postgres if setup.store == "postgres" else None
-    if postgres is not None:
-        postgres.run("CHECKPOINT")
     before = bench.nginx.count()
     wal = postgres.wal_position() if postgres is not None else 0
     app_cpu, database_cpu = cpu_of(server.pid), cpu_of(postgres.pid) if postgres is not None else 0.0
