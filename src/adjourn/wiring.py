@@ -106,14 +106,15 @@ async def open_engine(
     limits: Limits | None = None,
     on_step: Callable[[str], None] = lambda step: None,
     sender: MakeSender | None = None,
+    clock: Callable[[], datetime] | None = None,
 ) -> Engine:
     """Open the database and put an engine together; `start` it then.
 
     `on_step` watches the store's steps (storage/sqlite/database.py). `sender` makes another one than ours.
-    Raises ConfigError.
+    `clock` is a test's, instead of the store's own. Raises ConfigError.
     """
     vault = _vault(settings)
-    store, ids = await _open_store(settings, vault, on_step=on_step)
+    store, ids = await _open_store(settings, vault, on_step=on_step, clock=clock)
     try:
         digest, made_key = await _platform_key(settings, store.directory)
     except BaseException:
@@ -206,19 +207,25 @@ def _vault(settings: Settings) -> Vault:
 
 
 async def _open_store(
-    settings: Settings, vault: Vault, *, on_step: Callable[[str], None] = lambda step: None
+    settings: Settings,
+    vault: Vault,
+    *,
+    on_step: Callable[[str], None] = lambda step: None,
+    clock: Callable[[], datetime] | None = None,
 ) -> tuple[Store, Uuid7]:
     """And the ids to be given: in the order of time, though machines' clocks differ or are set back."""
     if settings.is_postgres:
         shared = await PostgresStore.open(
             settings.database_url,
             vault,
+            clock=clock,
             retention=settings.retention,
             lease=settings.lease,
             on_step=on_step,
         )
         return shared, Uuid7(now_ms=_milliseconds(shared.clock))
-    store = await SqliteStore.open(settings.sqlite_path, vault, on_step=on_step)
+    given = {} if clock is None else {"clock": clock}
+    store = await SqliteStore.open(settings.sqlite_path, vault, on_step=on_step, **given)
     ids = Uuid7()
     try:
         newest = await store.log.find_newest()

@@ -73,10 +73,10 @@ async def wait_until_all_delivered(client: httpx.AsyncClient, count: int) -> Non
 
 
 @pytest.mark.parametrize("answered_before", [0, 300])
-def test_every_event_arrives_though_the_server_is_killed(servers: Servers, answered_before: int) -> None:
+def test_every_event_arrives_though_the_server_is_killed(any_servers: Servers, answered_before: int) -> None:
     async def run() -> None:
         async with local_endpoint() as endpoint:
-            async with servers.start() as first:
+            async with any_servers.start() as first:
                 if not answered_before:
                     endpoint.pause()
                 _, secret = await create_app(first.client, endpoint.url)
@@ -84,7 +84,7 @@ def test_every_event_arrives_though_the_server_is_killed(servers: Servers, answe
                 await endpoint.wait_for(max(answered_before, 1))
                 await first.end(signal.SIGKILL)
             endpoint.resume()
-            async with servers.start() as second:
+            async with any_servers.start() as second:
                 await wait_until_all_arrived(endpoint, set(accepted))
                 await wait_until_all_delivered(second.client, _EVENTS)
         arrived = by_event(endpoint.received)
@@ -98,15 +98,15 @@ def test_every_event_arrives_though_the_server_is_killed(servers: Servers, answe
     asyncio.run(run())
 
 
-def test_a_server_asked_to_stop_loses_nothing_and_sends_nothing_twice(servers: Servers) -> None:
+def test_a_server_asked_to_stop_loses_nothing_and_sends_nothing_twice(any_servers: Servers) -> None:
     async def run() -> None:
         async with local_endpoint() as endpoint:
-            async with servers.start() as first:
+            async with any_servers.start() as first:
                 await create_app(first.client, endpoint.url)
                 accepted = await publish(first.client, _EVENTS)
                 await endpoint.wait_for(200)
                 assert await first.end(signal.SIGTERM) == 0
-            async with servers.start() as second:
+            async with any_servers.start() as second:
                 await wait_until_all_arrived(endpoint, set(accepted))
                 await wait_until_all_delivered(second.client, _EVENTS)
         tries = Counter({event_id: len(each) for event_id, each in by_event(endpoint.received).items()})
@@ -116,7 +116,7 @@ def test_a_server_asked_to_stop_loses_nothing_and_sends_nothing_twice(servers: S
     asyncio.run(run())
 
 
-def test_what_failed_before_the_kill_is_retried_after_it(servers: Servers) -> None:
+def test_what_failed_before_the_kill_is_retried_after_it(any_servers: Servers) -> None:
     refusing = True
 
     def answer(received: Received) -> int:
@@ -125,13 +125,13 @@ def test_what_failed_before_the_kill_is_retried_after_it(servers: Servers) -> No
     async def run() -> None:
         nonlocal refusing
         async with local_endpoint(answer) as endpoint:
-            async with servers.start() as first:
+            async with any_servers.start() as first:
                 await create_app(first.client, endpoint.url)
                 accepted = await publish(first.client, _BATCH)
                 await endpoint.wait_for(100)
                 await first.end(signal.SIGKILL)
             refusing = False
-            async with servers.start() as second:
+            async with any_servers.start() as second:
                 await wait_until_all_delivered(second.client, len(accepted))
             assert by_event(endpoint.received).keys() == accepted.keys()
 

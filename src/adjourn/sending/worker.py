@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import msgspec
 
@@ -117,6 +118,7 @@ class Worker:
         )
         self._fresh_until = 0.0
         self._drained = False
+        self._claiming: asyncio.Task[tuple[int, datetime | None, bool]] | None = None
         self._due = asyncio.Event()
         self._unrecorded: dict[str, None] = {}  # claimed as they were published, in the order of their ids
         self._loops: list[asyncio.Task[None]] = []
@@ -163,7 +165,7 @@ class Worker:
         claiming, others = self._loops[:1], self._loops[1:]
         self._loops = []
         await _cancel(claiming)
-        await self._attempts.drain(grace)
+        await asyncio.gather(self._attempts.drain(grace), self._end_claim())
         for batcher in (self._returns, self.outcomes):
             if not await batcher.finish(within=self._pace.last_stores):
                 _log.warning("stopping, though the store took not everything")
@@ -173,6 +175,12 @@ class Worker:
             await self._queue.enlist(self.id, lease=timedelta(0), floor=self._floor())
         except StorageError as exc:
             _log.warning("cannot end the lease, it will run out: %s", exc)
+
+    async def _end_claim(self) -> None:
+        """Let the one under way end: what it brings goes back at once, not when the lease is over."""
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming], timeout=self._pace.last_stores)
+            await _cancel([self._claiming])
 
     async def _enlist(self) -> None:
         began = self._clock()
@@ -206,7 +214,8 @@ class Worker:
         self._due.clear()
         pause = self._pace.claim
         if self._may_send():
-            taken, next_wake, drains = await self._claim()
+            self._claiming = asyncio.create_task(self._claim())
+            taken, next_wake, drains = await asyncio.shield(self._claiming)
             if taken >= _CLAIM:
                 self._due.set()
             if drains:
@@ -303,7 +312,7 @@ class Worker:
                 await asyncio.sleep(self._pace.after_error)
 
 
-async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:
     pending = set(tasks)
     while pending:
         for task in pending:
