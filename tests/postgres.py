@@ -17,7 +17,6 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -96,20 +95,18 @@ class Server:
         if not self.data.exists():
             self._make()
         log = self.folder / "log"
-        options = [each for name, value in self._settings.items() for each in ("-c", f"{name}={value}")]
+        settings = {"listen_addresses": "127.0.0.1", "timezone": "UTC", "max_connections": "200"}
+        command = [str(self._bin / "postgres"), "-D", str(self.data), "-p", str(self.port)]
+        command += ["-k", str(self.folder)]
+        for name, value in (settings | self._settings).items():
+            command += ["-c", f"{name}={value}"]
         with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [self._bin / "postgres", "-D", self.data, "-p", str(self.port), "-k", self.folder]
-                + ["-c", "listen_addresses=127.0.0.1", "-c", "timezone=UTC", "-c", "max_connections=200"]
-                + options,
-                stdout=output,
-                stderr=output,
-                cwd="/",
-                **self._user,
+            process = self._process = subprocess.Popen(
+                command, stdout=output, stderr=output, cwd="/", **self._user
             )
         give_up_at = time.monotonic() + _PATIENCE
         while not self._is_ready():
-            if self._process.poll() is not None or time.monotonic() > give_up_at:
+            if process.poll() is not None or time.monotonic() > give_up_at:
                 raise RuntimeError(f"PostgreSQL does not start: {log.read_text('utf-8', 'replace')[-2000:]}")
             time.sleep(0.02)
 
@@ -129,15 +126,15 @@ class Server:
         if self._user:
             os.chown(self.folder, self._user["user"], self._user["group"])
         self._run(
-            "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
+            "initdb", "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
         )
 
     def _is_ready(self) -> bool:
-        command = [self._bin / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        command = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
-    def _run(self, program: str, *arguments: str | Path) -> None:
-        command: Sequence[str | Path] = [self._bin / program, *arguments]
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._bin / program), *arguments]
         done = subprocess.run(command, cwd="/", capture_output=True, text=True, check=False, **self._user)
         if done.returncode:
             raise RuntimeError(f"{program} failed: {done.stderr.strip()[-2000:]}")

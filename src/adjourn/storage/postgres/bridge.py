@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 import asyncpg
-import greenlet
+import greenlet  # type: ignore[import-untyped]
 from asyncpg.prepared_stmt import PreparedStatement
 
 from adjourn.storage.sql.connection import Connection, Row
@@ -162,7 +162,7 @@ def numbered(sql: str) -> str:
     return first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
 
 
-def _count(tag: str) -> int:
+def _count(tag: str | None) -> int:
     """What a command's tag says: `UPDATE 3`, `INSERT 0 1`."""
-    *_, last = tag.split(" ")
+    last = (tag or "").rpartition(" ")[2]
     return int(last) if last.isdigit() else 0

@@ -1,7 +1,7 @@
 """Claiming: lanes that are due, and of each the oldest jobs for which there is room.
 
 Lanes are found without locks. Those that may give something are locked, unless somebody else has them just
-now; then jobs are looked for in a statement of its own, so that it sees all that was committed before the lock.
+now; then a statement of its own looks for jobs, so that it sees all that was committed before the lock.
 """
 
 from collections import Counter
@@ -28,7 +28,8 @@ _LANES = f"""
         ORDER BY wake_at, id LIMIT {_PAGE}) AS lane ON true
 """  # noqa: S608
 _HOLD = """
-    SELECT id FROM lane WHERE id = ANY($1::bigint[]) AND wake_at <= $2 ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT id FROM lane WHERE id = ANY($1::bigint[]) AND wake_at <= $2 ORDER BY id
+    FOR NO KEY UPDATE SKIP LOCKED
 """
 # An app that is off, and is being changed just now, may be on in a moment: its lanes are left alone.
 _STATES = """

@@ -53,8 +53,8 @@ class PostgresDatabase:
         self.whole_since: datetime | None = None  # since when no connection broke
         self._spread: Callable[[], Awaitable[None]] | None = None
 
-        def links(kind: str, most: int, timeout: float, settings: dict[str, str] | None = None) -> Links:
-            return Links(url, kind, most=most, timeout=timeout, settings=settings, lost=self.broke)
+        def links(kind: str, most: int, patience: float, settings: dict[str, str] | None = None) -> Links:
+            return Links(url, kind, most=most, patience=patience, settings=settings, lost=self.broke)
 
         self.publishing = links("publish", 1, _QUICK, HOT)
         self.recording = links("record", 1, _QUICK, HOT)
@@ -74,7 +74,7 @@ class PostgresDatabase:
         """Connect, and bring the tables up to date. Raises ConfigError, which says what to do."""
         database = cls(url, clock=clock, on_step=on_step)
         try:
-            link = await connect(url, "start", timeout=_SLOW)
+            link = await connect(url, "start", patience=_SLOW)
             try:
                 await migrate(link.raw)
                 for _ in range(3):
@@ -96,7 +96,7 @@ class PostgresDatabase:
         self._own_clock.measured(asked, boot_seconds(), told)
 
     def broke(self) -> None:
-        """A connection was lost: others may have lost theirs, too, and with it the renewal of their leases."""
+        """A connection was lost: other nodes may have lost theirs, too, and could not renew their leases."""
         self.whole_since = None
 
     def whole_for(self) -> float:
@@ -113,7 +113,7 @@ class PostgresDatabase:
     # storage.sql.connection.Database
 
     async def write(self, name: str, run: Callable[[Connection], T], *, app_id: str | None = None) -> T:
-        """As the port says. A caller that is cancelled while it waits does not take back what it asked for."""
+        """As the port says. A caller that is cancelled while it waits takes nothing back."""
         return await self.beside(self._write(name, run, app_id))
 
     async def look(self, run: Callable[[Connection], T]) -> T:

@@ -1,4 +1,4 @@
-"""Connections to the server: a few of each kind, made when they are first needed, and anew when they are lost."""
+"""Connections to the server: a few of each kind, made when first needed, and anew when they are lost."""
 
 import asyncio
 import itertools
@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
+from adjourn.storage.postgres.arrays import register
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.faults import FOREIGN, is_lost
 
@@ -39,16 +40,21 @@ _numbers = itertools.count(1)
 _process = f"{os.getpid()}-{secrets.token_hex(3)}"
 
 
-async def connect(url: str, kind: str, *, timeout: float, settings: dict[str, str] | None = None) -> Link:
-    """`kind` is seen in pg_stat_activity. `timeout`: seconds until a statement counts as lost."""
+async def connect(url: str, kind: str, *, patience: float, settings: dict[str, str] | None = None) -> Link:
+    """`kind` is seen in pg_stat_activity. `patience`: seconds until a statement counts as lost.
+
+    With the settings `HOT` it takes lists by `arrays.py`.
+    """
     name = f"adjourn {kind} {_process}-{next(_numbers)}"
     raw = await asyncpg.connect(
         url,
         timeout=_CONNECT,
-        command_timeout=timeout,
+        command_timeout=patience,
         max_cached_statement_lifetime=0,
         server_settings={**_SETTINGS, **(settings or {}), "application_name": name},
     )
+    if settings is HOT:
+        register(raw)
     return Link(raw, name)
 
 
@@ -64,13 +70,13 @@ class Links:
         kind: str,
         *,
         most: int,
-        timeout: float,
+        patience: float,
         settings: dict[str, str] | None = None,
         lost: Callable[[], None] = lambda: None,
     ) -> None:
         self._url = url
         self._kind = kind
-        self._timeout = timeout
+        self._patience = patience
         self._settings = settings
         self._lost = lost
         self._free = asyncio.Semaphore(most)
@@ -117,7 +123,7 @@ class Links:
                 return link
             self._lost()
         try:
-            return await connect(self._url, self._kind, timeout=self._timeout, settings=self._settings)
+            return await connect(self._url, self._kind, patience=self._patience, settings=self._settings)
         except BaseException:
             self._lost()
             raise

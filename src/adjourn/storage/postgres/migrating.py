@@ -30,9 +30,8 @@ async def migrate(raw: Any) -> None:
             )
         for migration in known:
             if migration.number > version:
-                await raw.execute(
-                    f"BEGIN; {migration.sql}; INSERT INTO adjourn_schema VALUES ({migration.number}); COMMIT"
-                )
+                done = f"INSERT INTO adjourn_schema VALUES ({migration.number})"  # noqa: S608
+                await raw.execute(f"BEGIN; {migration.sql}; {done}; COMMIT")
     finally:
         if not raw.is_closed():
             await raw.execute(f"ROLLBACK; SELECT pg_advisory_unlock({_LOCK})")

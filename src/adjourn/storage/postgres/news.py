@@ -161,7 +161,7 @@ class PostgresNews:
             return self._link
         self._drop()
         link = await connect(
-            self._database.url, "news", timeout=_ANSWER, settings={"synchronous_commit": "off"}
+            self._database.url, "news", patience=_ANSWER, settings={"synchronous_commit": "off"}
         )
         try:
             for channel in _CHANNELS:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from msgspec.json import encode
+from msgspec.json import decode, encode
 
 from adjourn.errors import NotFound
 from adjourn.storage.base import AnswerExists, Entry, NewDelivery, StaleApps
@@ -15,6 +15,7 @@ __all__ = ["Batch", "add_lanes", "is_stored", "publish_at_once", "publish_in_ste
 
 # Nothing is stored where an app has another version than planned with, or where the worker that holds what is
 # published is not entered with a floor below it: `reap` would not find that.
+# `unnest` side by side in the select list: in FROM each would be a table in memory first.
 _PUBLISH = """
     WITH stale AS MATERIALIZED (
         SELECT planned.id FROM unnest($1::text[], $2::bigint[]) AS planned (id, version)
@@ -24,24 +25,27 @@ _PUBLISH = """
     may AS MATERIALIZED (
         SELECT WHERE NOT EXISTS (SELECT FROM stale) AND ($3 IS NULL OR EXISTS (SELECT FROM held))),
     publications AS (
-        INSERT INTO publication SELECT *
-        FROM unnest($5::uuid[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::text[], $11::bytea[],
-                    $12::bytea[], $13::bytea[])
+        INSERT INTO publication
+        SELECT unnest($5::uuid[]), unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]),
+               unnest($9::text[]), unnest($10::text[]), unnest($11::bytea[]), unnest($12::bytea[]),
+               unnest($13::bytea[])
         WHERE EXISTS (SELECT FROM may)),
     events AS (
-        INSERT INTO event SELECT *
-        FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::bytea[], $19::bytea[])
+        INSERT INTO event
+        SELECT unnest($14::uuid[]), unnest($15::uuid[]), unnest($16::text[]), unnest($17::text[]),
+               unnest($18::bytea[]), unnest($19::bytea[])
         WHERE EXISTS (SELECT FROM may)),
     deliveries AS (
         INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, owner, state, created_at)
-        SELECT *, 'pending', $27
-        FROM unnest($20::uuid[], $21::text[], $22::uuid[], $23::text[], $24::bigint[], $25::text[], $26::text[])
+        SELECT unnest($20::uuid[]), unnest($21::text[]), unnest($22::uuid[]), unnest($23::text[]),
+               unnest($24::bigint[]), unnest($25::text[]), unnest($26::text[]), 'pending', $27::bigint
         WHERE EXISTS (SELECT FROM may))
-    SELECT EXISTS (SELECT FROM may), (SELECT array_agg(id ORDER BY id) FROM stale)
+    SELECT EXISTS (SELECT FROM may), (SELECT json_agg(id ORDER BY id)::text FROM stale)
 """
 _ANSWERS = """
     INSERT INTO idempotency
-    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::bool[], $7::bigint[])
+    SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::bool[],
+                         $7::bigint[])
     ORDER BY 1, 2
     ON CONFLICT DO NOTHING RETURNING scope, key
 """
@@ -59,7 +63,8 @@ _JOBS = f"""
     SELECT id, app_id, lane_id,
            CASE WHEN order_key IS NOT NULL AND (
                     place > min(place) OVER (PARTITION BY app_id, order_key)
-                    OR EXISTS (SELECT FROM job WHERE job.app_id = given.app_id AND job.order_key = given.order_key))
+                    OR EXISTS (SELECT FROM job
+                               WHERE job.app_id = given.app_id AND job.order_key = given.order_key))
                 THEN {NEVER} ELSE $5 END,
            order_key
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[])
@@ -160,7 +165,7 @@ async def publish_at_once(link: Link, batch: Batch, now: int) -> bool:
     row = await link.raw.fetchrow(_PUBLISH, *batch.values(now))
     assert row is not None
     if row[1] is not None:
-        raise StaleApps(row[1])
+        raise StaleApps(decode(row[1], type=list[str]))
     return bool(row[0])
 
 
@@ -191,7 +196,7 @@ async def publish_in_steps(link: Link, batch: Batch, now: int) -> None:
 async def is_stored(link: Link, batch: Batch) -> bool:
     """Whether it was committed: it is stored whole or not at all."""
     ids = [entry.publication.id for entry in batch.entries]
-    return await link.raw.fetchval(_IS_STORED, ids) == len(ids)
+    return int(await link.raw.fetchval(_IS_STORED, ids)) == len(ids)
 
 
 async def _keep_answers(link: Link, entries: Sequence[Entry]) -> None:

@@ -1,7 +1,7 @@
 """Recording a batch of attempts: the guards of ENGINE.md for 2xx, failure and manual retry.
 
-First attempts that went well are recorded in one statement. For all else the deliveries are held and looked at,
-then it is decided here what becomes of each, and written at once.
+First attempts that went well are recorded in one statement. For all else the deliveries are held and looked
+at, then it is decided here what becomes of each, and written at once.
 """
 
 from collections.abc import Collection, Sequence
@@ -27,25 +27,29 @@ _UNFINISHED = (DeliveryState.PENDING, DeliveryState.FAILED)
 # The first success stands. Deliveries by their ids, so that nobody waits for one who waits for him.
 _PLAIN = f"""
     WITH recorded AS (
-        INSERT INTO attempt (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
-        SELECT *, 1, $7, ''
-        FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::int[], $5::bytea[], $6::bytea[])
-        ON CONFLICT DO NOTHING),
+        INSERT INTO attempt
+            (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
+        SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
+               unnest($5::bytea[]), unnest($6::bytea[]), 1, $7, ''),
     moved AS (
-        UPDATE delivery SET state = 'delivered', delivered_at = $8, next_retry_at = NULL,
+        UPDATE delivery SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
                http_status = given.http_status, error = '', owner = NULL,
                attempt_no = greatest(delivery.attempt_no, 1)
-        FROM unnest($1::uuid[], $4::int[]) AS given (id, http_status)
+        FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::bigint[]) AS http_status) AS given
         WHERE delivery.id = given.id AND delivery.id BETWEEN $9 AND $10 AND delivery.state <> 'delivered'
         RETURNING delivery.app_id),
     well AS (
         UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
-        FROM (SELECT DISTINCT app_id FROM moved ORDER BY app_id) AS its WHERE health.app_id = its.app_id)
+        FROM (SELECT DISTINCT app_id FROM moved ORDER BY app_id) AS its
+        WHERE health.app_id = its.app_id
+          AND (succeeded_at IS NULL OR succeeded_at < $8 - 1000 OR failed_first IS NOT NULL
+               OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
     SELECT EXISTS (SELECT FROM job WHERE owner = $7 AND due = {NEVER})
 """  # noqa: S608
 _DROP_JOBS = "DELETE FROM job WHERE delivery_id = ANY($1::uuid[])"
 _ATTEMPTS = """
-    INSERT INTO attempt (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
+    INSERT INTO attempt
+        (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
     SELECT *, $9
     FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::bytea[],
                 $8::bytea[])
@@ -66,9 +70,10 @@ _MOVE = """
     UPDATE delivery SET state = given.state, attempt_no = given.attempt_no, retry_count = given.retry_count,
            next_retry_at = given.next_retry_at, delivered_at = given.delivered_at,
            http_status = given.http_status, error = given.error, owner = given.owner
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[], $7::bigint[], $8::int[],
-                $9::text[])
-             AS given (id, state, owner, attempt_no, retry_count, next_retry_at, delivered_at, http_status, error)
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
+                $8::int[], $9::text[])
+             AS given (id, state, owner, attempt_no, retry_count, next_retry_at, delivered_at, http_status,
+                       error)
     WHERE delivery.id = given.id AND delivery.id BETWEEN $10 AND $11
 """
 _DROP = "DELETE FROM job WHERE delivery_id = ANY($1::uuid[]) RETURNING app_id, order_key"
@@ -201,7 +206,7 @@ class _Moves:
             if step.exhausted:
                 self.exhausted.add(row.id)
             self._wait(row, claimed.app_id, claimed.lane_id, row.next_retry_at)
-        elif claimed.manual and holds_job:  # state and schedule stay as they were
+        elif claimed.manual and job is not None and holds_job:  # state and schedule stay as they were
             due = {
                 DeliveryState.FAILED: row.next_retry_at,
                 DeliveryState.PENDING: self._now if job[3] else NEVER,

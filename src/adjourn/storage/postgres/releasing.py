@@ -1,6 +1,7 @@
 """Putting back what a worker holds, in batches: storage/sql/releasing.py says what and why."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from adjourn.storage.base import Claimed
 from adjourn.storage.postgres.bridge import Link
@@ -33,16 +34,20 @@ async def give_back(link: Link, worker: str, deliveries: Sequence[Claimed], now:
     """Put those that the worker still holds back to wait."""
     of_jobs = [each.id for each in deliveries if each.from_job]
     published = sorted(each.id for each in deliveries if not each.from_job)
-    released = []
+    released: list[Any] = []
     if published:
         released = await link.raw.fetch(_RELEASE, published, published[0], published[-1], worker)
     if of_jobs:
         await wake(link, [(row[0], row[1]) for row in await link.raw.fetch(_JOBS, of_jobs, worker)])
         await link.raw.execute(_RELEASE_JOBS, of_jobs, worker)
-    await wait(link, [Waits(*row, now) for row in sorted(released)])
+    await wait(link, _waits(released, now))
     ids = {row[0] for row in released}
     if covered := [each for each in published if each not in ids]:
         await link.raw.execute(_RELEASE_COVERED, covered, worker)
+
+
+def _waits(rows: Iterable[Any], now: int) -> list[Waits]:
+    return sorted(Waits(row[0], row[1], row[2], now) for row in rows)
 
 
 async def reap(link: Link, worker: str, now: int) -> int:
@@ -58,6 +63,6 @@ async def reap(link: Link, worker: str, now: int) -> int:
     jobs = await link.raw.fetch(_JOBS_OF, worker)
     await wake(link, [*((row[0], row[1]) for row in jobs), *((row[2], now) for row in orphans)])
     released = await link.raw.execute(_RELEASE_JOBS_OF, worker)
-    await wait(link, [Waits(*row, now) for row in sorted(orphans)])
+    await wait(link, _waits(orphans, now))
     await link.raw.execute("DELETE FROM worker WHERE id = $1", worker)
     return int(released.rpartition(" ")[2]) + len(orphans)

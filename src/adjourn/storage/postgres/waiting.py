@@ -13,7 +13,8 @@ __all__ = ["Waits", "enter", "hold_orders", "promote", "wait", "wake"]
 
 # One that is not enlisted is entered with a lease that is over, until it renews it or is reaped.
 _ENTER = """
-    INSERT INTO worker SELECT id, $3, floor FROM unnest($1::text[], $2::uuid[]) AS given (id, floor) ORDER BY id
+    INSERT INTO worker
+    SELECT id, $3, floor FROM unnest($1::text[], $2::uuid[]) AS given (id, floor) ORDER BY id
     ON CONFLICT (id) DO UPDATE SET floor = excluded.floor WHERE worker.floor > excluded.floor
 """
 _HOLD_LANES = "SELECT 1 FROM lane WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
@@ -62,7 +63,7 @@ async def hold_orders(link: Link, orders: Collection[tuple[str, str]]) -> None:
 
 
 async def wake(link: Link, dues: Sequence[tuple[int, int]]) -> None:
-    """Before jobs wait in lanes, each a lane and a due time: hold the lanes, and see that they wake by then."""
+    """Before jobs wait, each a lane and a due time: hold the lanes, and see that they wake by then."""
     first: dict[int, int] = {}
     for lane_id, due in dues:
         if due < first.get(lane_id, NEVER):
