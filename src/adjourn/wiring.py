@@ -120,7 +120,7 @@ async def open_engine(
     except BaseException:
         await store.close()
         raise
-    apps = AppCache(store.directory)
+    apps = AppCache(store.directory, is_current=store.news.is_current)
     made_sender = (sender or Http1Sender)(AddressRule(settings.allow_networks))
     mailer = Mailer(
         infirmary=store.infirmary,

@@ -148,3 +148,14 @@ async def test_a_read_that_fails_leaves_what_was_known() -> None:
     shelf.stored = app(2)
     await apps.take(["a"])
     assert apps.find("a") == app(2)
+
+
+async def test_while_news_may_be_missed_what_is_known_is_read_anew() -> None:
+    shelf = Shelf(app(1))
+    current = True
+    apps = AppCache(cast("Directory", cast("Any", shelf)), is_current=lambda: current)
+    assert await apps.get("a") == app(1)
+    shelf.stored = app(2)
+    assert await apps.get("a") == app(1)
+    current = False
+    assert await apps.get("a") == app(2)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from adjourn.errors import NotFound
 from adjourn.models import App
@@ -14,11 +14,13 @@ __all__ = ["AppCache"]
 class AppCache:
     """Apps as last read. Whoever changes one puts it here before the change is answered.
 
-    Other nodes' changes come by `take`. Apps are read in turn, so that what was read last is the newest.
+    Other nodes' changes come by `take`; while they may be missed (`is_current`), what is in memory is not
+    relied on. Apps are read in turn, so that what was read last is the newest.
     """
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, *, is_current: Callable[[], bool] = lambda: True) -> None:
         self._directory = directory
+        self._is_current = is_current
         self._apps: dict[str, App] = {}
         self._reading: Counter[str] = Counter()
         self._turn = asyncio.Lock()
@@ -28,8 +30,9 @@ class AppCache:
         return self._apps.get(app_id)
 
     async def load(self, app_ids: Iterable[str]) -> None:
-        """See that these are in memory."""
-        missing = [app_id for app_id in set(app_ids) if app_id not in self._apps]
+        """See that these are in memory, as they are now."""
+        known: Collection[str] = self._apps if self._is_current() else ()
+        missing = [app_id for app_id in set(app_ids) if app_id not in known]
         if missing:
             await self.reload(missing)
 
