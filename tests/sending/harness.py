@@ -183,6 +183,10 @@ class UnsteadyQueue:
         await self._pass("reap")
         return await self._queue.reap()
 
+    async def end(self, worker: str) -> int:
+        await self._pass("end")
+        return await self._queue.end(worker)
+
     async def discard(self, *, limit: int) -> int:
         await self._pass("discard")
         return await self._queue.discard(limit=limit)

@@ -53,7 +53,7 @@ class Lanes:
         return self._held
 
     def share(self, workers: int) -> None:
-        """So many send to the same endpoints: each holds its part of what a lane or an app may, at least 1."""
+        """So many send to the same endpoints: each holds its part of what a lane or an app may."""
         self._workers = workers
         self._app_most = max(self._limits.app // workers, 1)
 

@@ -1,15 +1,25 @@
 """Publishing a batch: publications, events, deliveries, and the jobs of those that wait."""
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from adjourn.errors import NotFound
+from adjourn.models import DeliveryState
 from adjourn.storage.base import Entry, NewDelivery, StaleApps
 from adjourn.storage.sql.answers import insert_answer
 from adjourn.storage.sql.connection import Connection
-from adjourn.storage.sql.rows import text, to_ms
-from adjourn.storage.sql.waiting import enter, wait
+from adjourn.storage.sql.rows import text
+from adjourn.storage.sql.waiting import enter, wait, wake
+from adjourn.storage.sqlite.rows import Milliseconds, insert
 
 __all__ = ["publish"]
+
+_DELIVERIES = (
+    "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, owner, created_at, state)"
+)
+_LANE = "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_PENDING = str(DeliveryState.PENDING)
+_JOBS = "INSERT INTO job (delivery_id, app_id, lane_id, due)"
 
 
 def publish(connection: Connection, entries: Sequence[Entry], now: int) -> None:
@@ -63,49 +73,57 @@ def _revoke(connection: Connection, entry: Entry, now: int) -> None:
 
 
 def _insert(connection: Connection, entries: Sequence[Entry], now: int) -> None:
-    connection.executemany(
-        "INSERT INTO publication VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                each.id,
-                to_ms(each.at),
-                each.provider,
-                each.event_type,
-                each.timestamp,
-                each.actor_user_id,
-                text(each.audience),
-                each.data,
-                text(each.verdicts),
-            )
-            for each in (entry.publication for entry in entries)
-        ],
-    )
-    connection.executemany(
-        "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)",
-        [
-            (each.id, each.publication_id, each.app_id, each.user_id, each.head, each.own_data)
-            for entry in entries
-            for each in entry.events
-        ],
-    )
+    ms = Milliseconds()
+    publications = [
+        (
+            each.id,
+            ms.of(each.at),
+            each.provider,
+            each.event_type,
+            each.timestamp,
+            each.actor_user_id,
+            text(each.audience),
+            each.data,
+            text(each.verdicts),
+        )
+        for each in (entry.publication for entry in entries)
+    ]
+    insert(connection, "INSERT INTO publication", publications)
+    events = [
+        (each.id, each.publication_id, each.app_id, each.user_id, each.head, each.own_data)
+        for entry in entries
+        for each in entry.events
+    ]
+    insert(connection, "INSERT INTO event", events)
     deliveries = [each for entry in entries for each in entry.deliveries]
-    connection.executemany(
-        "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, state, owner, created_at) "
-        "VALUES (?, ?, ?, ?, ?, ?, 'pending', ?, ?)",
-        [
-            (each.id, each.app_id, each.event_id, each.event_type, each.lane_id, each.target, each.owner, now)
-            for each in deliveries
-        ],
-    )
+    rows = [
+        (
+            each.id,
+            each.app_id,
+            each.event_id,
+            each.event_type,
+            each.lane_id,
+            each.target,
+            each.owner,
+            now,
+            _PENDING,
+        )
+        for each in deliveries
+    ]
+    insert(connection, _DELIVERIES, rows)
     _insert_waiting(connection, deliveries, now)
 
 
 def _insert_waiting(connection: Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
     lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin, each.target) for each in deliveries}
-    connection.executemany(
-        "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
-        lanes.values(),
-    )
-    for each in deliveries:
-        if each.owner is None:
-            wait(connection, each.id, each.app_id, each.lane_id, due=now, order_key=each.order_key)
+    for lane in lanes.values():
+        connection.execute(_LANE, lane)
+    waiting = [each for each in deliveries if each.owner is None]
+    for is_free, some in groupby(waiting, key=lambda each: each.order_key is None):
+        if is_free:
+            insert(connection, _JOBS, [(each.id, each.app_id, each.lane_id, now) for each in some])
+        else:
+            for each in some:
+                wait(connection, each.id, each.app_id, each.lane_id, due=now, order_key=each.order_key)
+    for lane_id in {each.lane_id for each in waiting if each.order_key is None}:
+        wake(connection, lane_id, now)

@@ -1,5 +1,6 @@
 """Recording a batch of attempts: the guards of ENGINE.md for 2xx, failure and manual retry."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -7,22 +8,26 @@ from adjourn.models import DeliveryState
 from adjourn.storage.base import Recorded, Result
 from adjourn.storage.sql.ailing import record_health, switch_off
 from adjourn.storage.sql.connection import Connection
-from adjourn.storage.sql.rows import NEVER, text, to_ms
+from adjourn.storage.sql.rows import NEVER, to_ms
 from adjourn.storage.sql.waiting import finish, wait
+from adjourn.storage.sqlite.rows import Milliseconds, Texts, id_list, insert
 
 __all__ = ["record"]
 
 _NEVER_EARLY = timedelta(microseconds=999)  # times are kept in whole milliseconds, rounded down
 
-_ATTEMPT = "INSERT INTO attempt VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ATTEMPTS = "INSERT INTO attempt"
+_IF_NEW = "ON CONFLICT DO NOTHING"
 _UNDELIVERED = "SELECT 1 FROM delivery WHERE id = ? AND state <> 'delivered'"
 # Whoever reports it; the first success stands.
 _DELIVERED = """
     UPDATE delivery SET state = 'delivered', delivered_at = coalesce(delivered_at, ?), next_retry_at = NULL,
            http_status = ?, error = '', owner = NULL, attempt_no = max(attempt_no, ?),
            retry_count = max(retry_count, ?)
-    WHERE id = ?
+    WHERE id IN (SELECT value FROM json_each(?))
 """
+_IF_HELD = "AND owner = ?"  # since it was published: then it has no job
+_DROP = "DELETE FROM job WHERE delivery_id IN (SELECT value FROM json_each(?))"
 # Only by the worker that holds it, and only if no other attempt came between.
 _FAILED = """
     UPDATE delivery SET state = ?, retry_count = ?, next_retry_at = ?,
@@ -46,23 +51,10 @@ _IS_FIRST = """
 
 def record(connection: Connection, worker: str, results: Sequence[Result], now: int) -> Recorded:
     # What is on record already changes nothing that its guards do not allow.
-    results, given = [each for each in results if _append(connection, worker, each)], results
+    results, given = _append(connection, worker, results), results
     delivered = [each for each in results if each.step.state is DeliveryState.DELIVERED]
-    connection.executemany(
-        _DELIVERED,
-        [
-            (now, each.attempt.http_status, each.attempt.no, each.step.retry_count, each.claimed.id)
-            for each in delivered
-        ],
-    )
-    connection.executemany(
-        "DELETE FROM job WHERE delivery_id = ?",
-        [(each.claimed.id,) for each in delivered if each.claimed.order_key is None],
-    )
+    _deliver(connection, worker, delivered, now)
     exhausted: set[str] = set()
-    for result in delivered:
-        if result.claimed.order_key is not None:
-            finish(connection, result.claimed.id, now)
     for result in given:
         if result.step.state is DeliveryState.DELIVERED:
             continue
@@ -74,9 +66,19 @@ def record(connection: Connection, worker: str, results: Sequence[Result], now: 
     return Recorded(switch_off(connection, results, now))
 
 
-def _append(connection: Connection, worker: str, result: Result) -> bool:
-    """Put the attempt on record; whether it counts still: not when it was recorded before."""
-    if connection.execute(_ATTEMPT, _attempt_row(worker, result)).rowcount:
+def _append(connection: Connection, worker: str, results: Sequence[Result]) -> Sequence[Result]:
+    """Put the attempts on record. Those that count still: not when they were recorded before."""
+    rows = _attempt_rows(worker, results)
+    connection.execute("SAVEPOINT attempts")
+    if insert(connection, _ATTEMPTS, rows, end=_IF_NEW) < len(rows):
+        connection.execute("ROLLBACK TO attempts")
+        results = [each for each, row in zip(results, rows, strict=True) if _is_new(connection, each, row)]
+    connection.execute("RELEASE attempts")
+    return results
+
+
+def _is_new(connection: Connection, result: Result, row: tuple[object, ...]) -> bool:
+    if insert(connection, _ATTEMPTS, [row], end=_IF_NEW):
         return True
     if result.step.state is not DeliveryState.DELIVERED:
         return False
@@ -84,19 +86,41 @@ def _append(connection: Connection, worker: str, result: Result) -> bool:
     return connection.execute(_UNDELIVERED, (result.claimed.id,)).fetchone() is not None
 
 
-def _attempt_row(worker: str, result: Result) -> tuple[object, ...]:
-    attempt = result.attempt
-    return (
-        attempt.delivery_id,
-        attempt.no,
-        worker,
-        to_ms(attempt.at),
-        attempt.duration_ms,
-        attempt.http_status,
-        attempt.error,
-        attempt.response,
-        text(attempt.response_headers),
-    )
+def _attempt_rows(worker: str, results: Sequence[Result]) -> list[tuple[object, ...]]:
+    ms, texts = Milliseconds(), Texts()
+    return [
+        (
+            each.delivery_id,
+            each.no,
+            worker,
+            ms.of(each.at),
+            each.duration_ms,
+            each.http_status,
+            each.error,
+            each.response,
+            texts.of(each.response_headers),
+        )
+        for each in (result.attempt for result in results)
+    ]
+
+
+def _deliver(connection: Connection, worker: str, delivered: Sequence[Result], now: int) -> None:
+    alike: dict[tuple[int | None, int, int], list[Result]] = defaultdict(list)
+    for each in delivered:
+        alike[each.attempt.http_status, each.attempt.no, each.step.retry_count].append(each)
+    for (status, no, retry_count), those in alike.items():
+        ids = id_list(each.claimed.id for each in those)
+        values = (now, status, no, retry_count, ids)
+        if connection.execute(_DELIVERED + _IF_HELD, (*values, worker)).rowcount < len(those):
+            connection.execute(_DELIVERED, values)
+            connection.execute(_DROP, (id_list(each.claimed.id for each in those if not _is_ordered(each)),))
+    for each in delivered:
+        if _is_ordered(each):
+            finish(connection, each.claimed.id, now)
+
+
+def _is_ordered(result: Result) -> bool:
+    return result.claimed.order_key is not None
 
 
 def _failed(connection: Connection, worker: str, result: Result, now: int) -> bool:
