@@ -36,7 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(f"{name:12}{part.title}")
         return 0
     console = Console(stderr=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # either way, all that was started is ended
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     rows: list[Row] = []
     try:
         install_tools()
@@ -46,11 +47,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         console.print("stopped; what was measured until then:")
-        failed = True
         _report(rows, options)
         return 130
     _report(rows, options)
     return 1 if failed else 0
+
+
+def _stop(number: int, frame: object) -> None:
+    """Once: what was started is ended then, and nothing may come between."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

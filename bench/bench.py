@@ -93,11 +93,11 @@ class Bench:
     def postgres(self) -> Postgres:
         return self._stack.enter_context(postgres(self.folder / "postgres"))
 
-    def cool(self, store: str) -> None:
-        """Nothing of the database stays in any cache."""
+    def cool(self, store: str, *, disk: bool) -> None:
+        """Nothing of the database stays in its own memory; with `disk`, nor in the system's cache."""
         if store == "postgres":
-            self.postgres.restart_cold()
-        else:
+            self.postgres.restart(cold=disk)
+        elif disk:
             drop_cached(self.folder / "sqlite")
 
     @contextmanager

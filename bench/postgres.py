@@ -61,11 +61,12 @@ class Postgres:
         ((position,),) = self.run("SELECT (pg_current_wal_lsn() - '0/0')::bigint")
         return int(position)
 
-    def restart_cold(self) -> None:
-        """Start again with nothing in its buffers, nor of its files in the system's cache."""
+    def restart(self, *, cold: bool) -> None:
+        """Start again with nothing in its buffers; `cold`: nor of its files in the system's cache."""
         self.run("CHECKPOINT")
         self._server.stop()
-        drop_cached(self._server.data)
+        if cold:
+            drop_cached(self._server.data)
         self._server.start()
 
 
