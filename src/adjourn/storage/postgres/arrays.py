@@ -1,7 +1,7 @@
-"""Lists as PostgreSQL takes arrays in binary, for the hot moves: asyncpg's own encoding costs four times as much.
+"""Lists as PostgreSQL takes arrays in binary, for the hot moves: asyncpg's own way costs four times that.
 
-It looks at each element whether that is a list, too. The format is array_recv's: dimensions, whether there is a
-NULL, the element's type, length and lower bound; then each element behind its length, -1 for NULL.
+It looks at each element whether that is a list, too. The format is array_recv's: dimensions, whether there is
+a NULL, the element's type, length and lower bound; then each element behind its length, -1 for NULL.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,8 +65,8 @@ _CODECS: dict[int, tuple[str, Callable[[Any], bytes]]] = {
 def register(raw: Any) -> None:
     """Let this connection take lists by these; it gives no arrays of these types any more.
 
-    asyncpg's `set_type_codec` does the same, but refuses arrays. Where a release of it has that no more, its own
-    encoding does.
+    asyncpg's `set_type_codec` does the same, but refuses arrays. Where a release of it has this no more, its
+    own encoding does.
     """
     try:
         add = raw._protocol.get_settings().add_python_codec

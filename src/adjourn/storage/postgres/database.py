@@ -139,6 +139,7 @@ class PostgresDatabase:
 
     async def again(self, what: str, act: Callable[[], Awaitable[T]]) -> T:
         """Run a whole transaction; again, where another one was in its way."""
+        self._check_open()
         for last in (*(False,) * (_TRIES - 1), True):
             try:
                 return await act()

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 import secrets
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 from adjourn.errors import AdjournError
@@ -43,7 +43,12 @@ _POLL = f"""
 """  # noqa: S608
 _LEAVE = "DELETE FROM follower WHERE id = $1"
 _FORGET = f"DELETE FROM follower WHERE seen_at < {_NOW} - 3600000"  # noqa: S608
-_ALIVE = f"SELECT id FROM follower WHERE seen_at > {_NOW} - {int(_CURRENT * 1000)}"  # noqa: S608
+# With the milliseconds for which each of them is current, if it does not take up the news by then.
+_ALIVE = f"""
+    SELECT id, left_ms
+    FROM (SELECT id, seen_at + {int(_CURRENT * 1000)} - {_NOW} AS left_ms FROM follower) AS those
+    WHERE left_ms > 0
+"""  # noqa: S608
 _TELL = "SELECT pg_notify($1, $2)"
 
 
@@ -197,21 +202,22 @@ class PostgresNews:
 
         Where that cannot be asked it is as long to wait: a follower's poll finds what it did not hear.
         """
-        ends_at = boot_seconds() + _CURRENT
+        began = boot_seconds()
         question = secrets.token_hex(8)
         try:
             async with self._database.looking.one() as link:
-                alive = {row[0] for row in await link.raw.fetch(_ALIVE)}
-            if not alive:
+                found = await link.raw.fetch(_ALIVE)
+            current_until = {row[0]: began + row[1] / 1000 for row in found}
+            if not current_until:
                 return
             link = await self._listening()
             answers = self._awaited[question] = _Answers()
             async with self._database.looking.one() as link:
                 await link.raw.execute(_TELL, "adjourn_ask", question)
-            await answers.wait_for(alive, until=ends_at)
+            await answers.wait_for(current_until)
         except FOREIGN as exc:
             _log.warning("%s", translated("other nodes cannot be asked whether they know of a change", exc))
-            await asyncio.sleep(max(ends_at - boot_seconds(), 0))
+            await asyncio.sleep(max(began + _CURRENT - boot_seconds(), 0))
         finally:
             self._awaited.pop(question, None)
 
@@ -227,10 +233,14 @@ class _Answers:
         self._of.add(who)
         self._changed.set()
 
-    async def wait_for(self, everybody: Collection[str], *, until: float) -> None:
-        """`until`: in boot seconds; then whoever has not answered is not current."""
-        while not self._of.issuperset(everybody) and (left := until - boot_seconds()) > 0:
+    async def wait_for(self, current_until: Mapping[str, float]) -> None:
+        """Until each has answered, or is not current any more, in boot seconds."""
+        while True:
             self._changed.clear()
+            silent = [until for who, until in current_until.items() if who not in self._of]
+            left = max(silent, default=0.0) - boot_seconds()
+            if left <= 0:
+                return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left):
                     await self._changed.wait()

@@ -176,8 +176,10 @@ class PostgresQueue(SqlQueue):
         plain = [each for each in results if each.claimed.app_id not in mixed]
         others = [each for each in results if each.claimed.app_id in mixed]
         self._database.on_step("record.begun")
-        if plain:
-            await self._again("recording failed", lambda: self._record_plain(worker, plain, now))
+        if plain and not await self._again(
+            "recording failed", lambda: self._record_plain(worker, plain, now)
+        ):
+            others = list(results)
         changed: list[str] = []
         if others:
             changed = await self._transaction(
@@ -187,9 +189,9 @@ class PostgresQueue(SqlQueue):
             self._database.on_step("record.committed")
         return Recorded(changed)
 
-    async def _record_plain(self, worker: str, results: Sequence[Result], now: int) -> None:
+    async def _record_plain(self, worker: str, results: Sequence[Result], now: int) -> bool:
         async with self._database.recording.one() as link:
-            await record_plain(link, worker, results, now)
+            return await record_plain(link, worker, results, now)
 
     # releasing
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 from msgspec.json import encode
 
@@ -24,7 +25,8 @@ __all__ = ["is_plain", "record", "record_plain"]
 _NEVER_EARLY = timedelta(microseconds=999)  # times are kept in whole milliseconds, rounded down
 _UNFINISHED = (DeliveryState.PENDING, DeliveryState.FAILED)
 
-# The first success stands. Deliveries by their ids, so that nobody waits for one who waits for him.
+# Only what its worker still holds, so that no job waits for it. Deliveries by their ids, so that nobody waits
+# for one who waits for him.
 _PLAIN = f"""
     WITH recorded AS (
         INSERT INTO attempt
@@ -36,7 +38,7 @@ _PLAIN = f"""
                http_status = given.http_status, error = '', owner = NULL,
                attempt_no = greatest(delivery.attempt_no, 1)
         FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::bigint[]) AS http_status) AS given
-        WHERE delivery.id = given.id AND delivery.id BETWEEN $9 AND $10 AND delivery.state <> 'delivered'
+        WHERE delivery.id = given.id AND delivery.id BETWEEN $9 AND $10 AND delivery.owner = $7
         RETURNING delivery.app_id),
     well AS (
         UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
@@ -44,9 +46,9 @@ _PLAIN = f"""
         WHERE health.app_id = its.app_id
           AND (succeeded_at IS NULL OR succeeded_at < $8 - 1000 OR failed_first IS NOT NULL
                OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
-    SELECT EXISTS (SELECT FROM job WHERE owner = $7 AND due = {NEVER})
+    SELECT (SELECT count(*) FROM moved), EXISTS (SELECT FROM job WHERE owner = $7 AND due = {NEVER})
 """  # noqa: S608
-_DROP_JOBS = "DELETE FROM job WHERE delivery_id = ANY($1::uuid[])"
+_DROP_JOBS = f"DELETE FROM job WHERE delivery_id = ANY($1::uuid[]) AND due = {NEVER}"  # noqa: S608
 _ATTEMPTS = """
     INSERT INTO attempt
         (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
@@ -92,13 +94,27 @@ def is_plain(result: Result) -> bool:
     )
 
 
-async def record_plain(link: Link, worker: str, results: Sequence[Result], now: int) -> None:
-    """Of plain ones only. Commits by itself."""
+async def record_plain(link: Link, worker: str, results: Sequence[Result], now: int) -> bool:
+    """Of plain ones only; commits by itself. False: not all could be, and the rest is for `record`.
+
+    That takes what is recorded by then, too, and changes nothing of it.
+    """
     results = sorted(results, key=_id)
+    try:
+        row = await link.raw.fetchrow(_PLAIN, *_plain_values(results, worker, now))
+    except asyncpg.UniqueViolationError:  # one is on record already
+        return False
+    assert row is not None
+    moved, covered = row
+    if covered:  # its app discarded what it held
+        await link.raw.execute(_DROP_JOBS, [each.claimed.id for each in results])
+    return bool(moved == len(results))
+
+
+def _plain_values(results: Sequence[Result], worker: str, now: int) -> tuple[Any, ...]:
     ids = [each.claimed.id for each in results]
     attempts = [each.attempt for each in results]
-    covered = await link.raw.fetchval(
-        _PLAIN,
+    return (
         ids,
         [to_ms(each.at) for each in attempts],
         [each.duration_ms for each in attempts],
@@ -110,8 +126,6 @@ async def record_plain(link: Link, worker: str, results: Sequence[Result], now: 
         ids[0],
         ids[-1],
     )
-    if covered:  # its app discarded what it held
-        await link.raw.execute(_DROP_JOBS, ids)
 
 
 async def record(link: Link, worker: str, results: Sequence[Result], now: int) -> list[str]:

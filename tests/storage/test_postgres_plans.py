@@ -1,0 +1,116 @@
+"""With a hundred thousand rows the hot moves still go by their indexes, and updates stay on their page."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+
+import asyncpg
+import pytest
+from tests.postgres import new_database, run_sql
+from tests.storage.harness import KEY, Clock, World
+
+from adjourn.storage.postgres import PostgresStore, claiming, publishing, recording, releasing
+from adjourn.storage.postgres.links import HOT
+from adjourn.vault import Vault
+
+pytestmark = pytest.mark.anyio
+
+ROWS = 100_000
+# One lane in a thousand is due; ids are those of 5 January 2026 from noon on.
+_FILL = f"""
+    INSERT INTO lane SELECT n, 'app', 'https://example.com:443', NULL, n FROM generate_series(1, 1000) AS n;
+    INSERT INTO publication
+    SELECT ('019b8e07-4600-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n, 'contio', 'meeting.created', '',
+           NULL, '{{}}', '{{}}', '[]' FROM generate_series(1, {ROWS}) AS n;
+    INSERT INTO event
+    SELECT id, id, 'app', 'ana', '{{"data":', NULL FROM publication;
+    INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, state, owner, created_at)
+    SELECT id, 'app', id, 'meeting.created', at % 1000 + 1, 'pending', 'w1', at FROM publication;
+    INSERT INTO attempt SELECT id, 1, 'w9', at, 1, 200, '', '', '{{}}' FROM publication;
+    INSERT INTO job (delivery_id, app_id, lane_id, due)
+    SELECT id, 'app', lane_id, created_at FROM delivery;
+    INSERT INTO health VALUES ('app', 0);
+    INSERT INTO worker VALUES ('w1', 0, '00000000-0000-0000-0000-000000000000');
+"""
+STATEMENTS = {
+    "publish": publishing._PUBLISH,
+    "record": recording._PLAIN,
+    "record what failed": recording._MOVE,
+    "hold": recording._HOLD,
+    "hold jobs": recording._HOLD_JOBS,
+    "find lanes": claiming._LANES,
+    "states": claiming._STATES,
+    "take": claiming._TAKE,
+    "sleep": claiming._SLEEP,
+    "give back": releasing._RELEASE,
+    "reap": releasing._ORPHANS,
+}
+
+
+@pytest.fixture(scope="module")
+def full() -> Iterator[str]:
+    url = new_database("adjourn_full")
+
+    async def fill() -> None:
+        await (await PostgresStore.open(url, Vault([KEY]), clock=Clock())).close()
+        connection = await asyncpg.connect(url)
+        await connection.execute(_FILL)
+        await connection.execute("ANALYZE")
+        await connection.close()
+
+    asyncio.run(fill())
+    yield url
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+async def test_a_hot_statement_reads_no_table_from_end_to_end(full: str, name: str) -> None:
+    connection = await asyncpg.connect(full, server_settings=HOT)
+    try:
+        statement = await connection.prepare(STATEMENTS[name])
+        nulls = ", ".join("NULL" for _ in statement.get_parameters())
+        types = ", ".join(each.name for each in statement.get_parameters())
+        await connection.execute(f"PREPARE hot ({types}) AS {STATEMENTS[name]}")
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE hot({nulls})"))
+    finally:
+        await connection.close()
+    scanned = [line for line in plan.splitlines() if "Seq Scan" in line]
+    assert scanned == [], plan
+    assert "Hash Join" not in plan
+    assert "Merge Join" not in plan
+
+
+async def test_what_is_recorded_stays_on_its_page(full: str) -> None:
+    store = await PostgresStore.open(full, Vault([KEY]), clock=Clock(), lease=timedelta(0))
+    world = World(store, store.queue._clock)  # type: ignore[arg-type]
+    await world.enlist()
+    held = [await world.publish_held() for _ in range(200)]
+    await world.record(*(world.success(each) for each in held))
+    await store.close()
+    connection = await asyncpg.connect(full)
+    with suppress(asyncpg.UndefinedFunctionError):
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+    row = await connection.fetchrow(
+        "SELECT sum(n_tup_upd), sum(n_tup_hot_upd) FROM pg_stat_user_tables WHERE relname LIKE 'delivery_2%'"
+    )
+    await connection.close()
+    assert row is not None
+    assert row[0] >= 200
+    assert row[1] == row[0]
+
+
+def test_no_column_of_a_delivery_that_changes_is_in_an_index(full: str) -> None:
+    """What `record` and `reap` write, so that an update needs no new entry in any index."""
+    changes = (
+        "{state,owner,attempt_no,retry_count,http_status,error,next_retry_at,delivered_at,retry_asked_at}"
+    )
+    run_sql(
+        full,
+        f"""
+        DO $$ BEGIN
+            ASSERT NOT EXISTS (
+                SELECT FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
+                WHERE indrelid = 'delivery'::regclass AND attname = ANY('{changes}'::text[]));
+        END $$
+        """,
+    )
