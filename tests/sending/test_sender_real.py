@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -126,27 +127,49 @@ events {{ }}
 http {{
   access_log off; client_body_temp_path {folder}; proxy_temp_path {folder}; fastcgi_temp_path {folder};
   uwsgi_temp_path {folder}; scgi_temp_path {folder};
+  keepalive_requests {requests}; keepalive_timeout {timeout}; client_max_body_size 0;
   server {{
-    listen 127.0.0.1:{port};
-    location / {{ add_header X-By echo; return 202 "{body}"; }}
+    listen 127.0.0.1:{port} {ssl}; {certificate}
+    location / {{ add_header X-Resumed "$ssl_session_reused." always; return 202 "{body}"; }}
+    location /app/ {{ proxy_pass {behind}; proxy_buffering off; proxy_http_version 1.1; }}
   }}
 }}
 """
 
 
 @contextmanager
-def nginx_server(folder: Path) -> Iterator[str]:
+def nginx_server(
+    folder: Path,
+    *,
+    requests: int = 1000,
+    timeout: str = "75s",
+    pem: Path | None = None,
+    behind: str = "http://127.0.0.1:9",
+) -> Iterator[str]:
+    """It answers with BODY before it has read the request's; at /app with what `behind` answers."""
     nginx = shutil.which("nginx")
     if nginx is None:
         pytest.skip("nginx is not installed")
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     config = folder / "nginx.conf"
-    config.write_text(NGINX.format(folder=folder, port=port, body=BODY.decode().replace('"', '\\"')))
+    certificate = f"ssl_certificate {pem}; ssl_certificate_key {pem}; ssl_session_tickets on;" if pem else ""
+    config.write_text(
+        NGINX.format(
+            folder=folder,
+            port=port,
+            ssl="ssl" if pem else "",
+            certificate=certificate,
+            requests=requests,
+            timeout=timeout,
+            behind=behind,
+            body=BODY.decode().replace('"', '\\"'),
+        )
+    )
     with subprocess.Popen([nginx, "-c", str(config), "-p", str(folder), "-e", "stderr"]) as process:
         try:
             wait_for(port)
-            yield f"http://127.0.0.1:{port}"
+            yield f"{'https' if pem else 'http'}://127.0.0.1:{port}"
         finally:
             process.kill()
 
@@ -245,16 +268,84 @@ def test_node(run: Run, path: str) -> None:
         run(lambda: check(url + path))
 
 
+async def check_nginx(url: str, *, body: bytes = BODY, tls: ssl.SSLContext | None = None) -> None:
+    """One after the other, then many at once: each has its answer, whatever becomes of the connections."""
+    async with sending(tls=tls) as sender:
+        for number in range(20):
+            reply = await sender.send(to(url, body))
+            assert (reply.status, reply.start) == (202, BODY), (number, reply.error)
+        replies = await asyncio.gather(*(sender.send(to(url, body)) for _ in range(200)))
+        assert {(reply.status, reply.start) for reply in replies} == {(202, BODY)}
+
+
 @pytest.mark.soak
 def test_nginx(run: Run, tmp_path: Path) -> None:
     with nginx_server(tmp_path) as url:
+        run(lambda: check_nginx(url))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("requests", [1, 2, 3])
+def test_nginx_that_closes_each_connection_after_a_few_requests(
+    run: Run, tmp_path: Path, requests: int
+) -> None:
+    with nginx_server(tmp_path, requests=requests) as url:
+        run(lambda: check_nginx(url))
+
+
+@pytest.mark.soak
+def test_nginx_that_closes_what_is_idle_races_with_requests(run: Run, tmp_path: Path) -> None:
+    """The pauses are about as long as it keeps a connection: now the request comes first, now the end."""
+    with nginx_server(tmp_path, timeout="50ms") as url:
 
         async def main() -> None:
             async with sending() as sender:
-                for _ in range(20):
-                    assert (await sender.send(to(url, BODY))).start == BODY
+
+                async def keep_busy(first: int) -> None:
+                    for number in range(20):
+                        reply = await sender.send(to(url, BODY))
+                        assert (reply.status, reply.start) == (202, BODY), reply.error
+                        await asyncio.sleep(0.0485 + (first * 20 + number) % 40 / 10_000)
+
+                await asyncio.gather(*(keep_busy(first) for first in range(8)))
 
         run(main)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("size", [100_000, 2 << 20])
+def test_nginx_that_answers_before_it_has_read_the_request(run_own: Run, tmp_path: Path, size: int) -> None:
+    with nginx_server(tmp_path) as url:
+        run_own(lambda: check_nginx(url, body=b"x" * size))
+
+
+@pytest.mark.soak
+def test_nginx_over_tls_with_session_tickets(run: Run, authority: Authority, tmp_path: Path) -> None:
+    with nginx_server(tmp_path, requests=3, pem=authority.pem("127.0.0.1")) as url:
+        run(lambda: check_nginx(url, tls=authority.client))
+
+
+@pytest.mark.soak
+def test_nginx_resumes_the_session(run_own: Run, authority: Authority, tmp_path: Path) -> None:
+    with nginx_server(tmp_path, requests=1, pem=authority.pem("127.0.0.1")) as url:
+
+        async def main() -> None:
+            async with sending(tls=authority.client) as sender:
+                replies = [await sender.send(to(url)) for _ in range(4)]
+                assert [each.headers["x-resumed"] for each in replies] == ["..", "r.", "r.", "r."]
+
+        run_own(main)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("path", ["/app/", "/app/chunked"])
+def test_nginx_before_uvicorn(run: Run, tmp_path: Path, path: str) -> None:
+    async def main() -> None:
+        async with uvicorn_server("httptools") as behind:
+            with nginx_server(tmp_path, behind=f"{behind}/") as url:
+                await check(url + path)
+
+    run(main)
 
 
 @pytest.mark.soak
