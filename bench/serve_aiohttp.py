@@ -17,7 +17,8 @@ def main() -> None:
         child.main(sys.argv, sender=AiohttpSender)
         return
     supervisor.CHILD = "bench.serve_aiohttp"
-    environ = {**os.environ, "PYTHONPATH": os.getcwd()}  # where this module lies
+    folders = [os.getcwd(), os.environ.get("PYTHONPATH", "")]  # the first is where this module lies
+    environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, folders))}
     serving = supervisor.serve_with_many(
         Settings.from_environ(environ), environ, on_ready=lambda url, made_key: print(url, flush=True)
     )
