@@ -38,10 +38,12 @@ class FakeStore:
         self.taken += batch
 
 
-def run(test: Callable[[FakeStore, Batcher[int]], Awaitable[None]], *, full: int = 2000) -> FakeStore:
+def run(
+    test: Callable[[FakeStore, Batcher[int]], Awaitable[None]], *, full: int = 2000, linger: float = 0.0
+) -> FakeStore:
     async def main() -> FakeStore:
         store = FakeStore()
-        await test(store, Batcher(store.take, full=full, retry_every=0))
+        await test(store, Batcher(store.take, full=full, retry_every=0, linger=linger))
         return store
 
     return asyncio.run(main())
@@ -185,3 +187,41 @@ def test_finish_with_nothing_to_store_returns_at_once() -> None:
         assert await batcher.finish(within=0)
 
     assert run(test).calls == []
+
+
+# a batch that lingers
+
+
+def test_a_small_batch_waits_for_more() -> None:
+    async def test(store: FakeStore, batcher: Batcher[int]) -> None:
+        for number in range(10):
+            batcher.add(number)
+            for _ in range(3):
+                await asyncio.sleep(0)
+        assert store.calls == []
+        assert len(batcher) == 10
+        assert await batcher.finish(within=LONG)
+
+    assert run(test, linger=2 * LONG).calls == [list(range(10))]
+
+
+def test_a_batch_that_lingered_is_stored() -> None:
+    async def test(store: FakeStore, batcher: Batcher[int]) -> None:
+        for number in range(2):
+            batcher.add(number)
+            await eventually(lambda: len(batcher) == 0)
+
+    assert run(test, linger=0.001).calls == [[0], [1]]
+
+
+def test_a_whole_batch_is_stored_at_once() -> None:
+    async def test(store: FakeStore, batcher: Batcher[int]) -> None:
+        for number in range(501):
+            batcher.add(number)
+        await eventually(lambda: len(store.taken) == 500)
+        assert len(batcher) == 1, "the next one lingers"
+        for number in range(501, 1000):
+            batcher.add(number)
+        await eventually(lambda: len(store.taken) == 1000)
+
+    assert [len(each) for each in run(test, linger=2 * LONG).calls] == [500, 500]

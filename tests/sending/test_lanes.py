@@ -208,6 +208,43 @@ def test_only_an_app_that_holds_nothing_is_never_without_a_slot() -> None:
     assert [lanes.try_hold(D, "another"), lanes.try_hold(D, "another")] == [True, False]
 
 
+@pytest.mark.parametrize(
+    ("workers", "outcomes", "room"),
+    [
+        (1, "", 16),
+        (2, "", 8),
+        (3, "", 5),
+        (16, "", 1),
+        (100, "", 1),
+        (2, "+", 9),
+        (2, "+" * 500, 32),
+        (3, "t", 1),
+        (3, "t+", 2),
+        (100, "t+" + "+" * 500, 1),
+    ],
+)
+def test_workers_share_what_a_lane_may_hold(workers: int, outcomes: str, room: int) -> None:
+    lanes = lanes_of(Limits())
+    lanes.share(workers)
+    for outcome in outcomes:
+        if outcome == "+":
+            lanes.succeeded(A)
+        else:
+            lanes.failed(A, timed_out=True)
+    assert holdable(lanes, A) == room
+    lanes.share(1)
+    assert holdable(lanes, A) >= room, "the others are gone"
+
+
+def test_workers_share_what_an_app_may_hold_but_not_the_total() -> None:
+    lanes = Lanes(Limits(start=40, most=40, app=40, total=30))
+    lanes.share(4)
+    assert [lanes.try_hold(lane, "one") for lane in (A, A, A, A, A, B, B, B, B, B, C)].count(True) == 10
+    assert [lanes.try_hold(D, f"app {number}") for number in range(1)] == [True]
+    lanes.share(1)
+    assert lanes.begin_claim(A, "one") == 19
+
+
 class LanesUnderWork(RuleBasedStateMachine):
     """Whatever happens in whatever order, what is held stays within the limits and is counted right."""
 

@@ -94,7 +94,7 @@ class Batcher(Generic[T]):
             self._task = None
 
     async def _wait_for_more(self) -> None:
-        if self._linger and len(self._waiting) < _BATCH:
+        if self._linger and len(self._waiting) < self._batch:
             self._enough.clear()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._linger):
