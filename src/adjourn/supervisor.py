@@ -23,7 +23,7 @@ from adjourn.listening import listen, url_of
 from adjourn.server import needs_postgres
 from adjourn.wiring import prepare
 
-__all__ = ["CHILD", "deliver_with_many", "serve_with_many"]
+__all__ = ["CHILD", "Node", "deliver_with_many", "serve_with_many"]
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ async def serve_with_many(settings: Settings, environ: Mapping[str, str], *, on_
     windows = SharedWindows.make_file()
     try:
         made_key = await prepare(settings)
-        node = _Node(environ, settings.workers, listeners, windows)
+        node = Node(environ, settings.workers, listeners, windows)
         await node.run(on_ready=lambda: on_ready(url_of(listeners[0]), made_key))
     finally:
         os.close(windows)
@@ -60,7 +60,7 @@ async def deliver_with_many(
     """`server.deliver` in `settings.workers` processes. Raises as `serve_with_many`."""
     needs_postgres(settings)
     await prepare(settings)
-    await _Node(environ, settings.workers).run(on_ready=on_ready)
+    await Node(environ, settings.workers).run(on_ready=on_ready)
 
 
 class _Child:
@@ -108,8 +108,11 @@ class _Child:
         return f"worker {self.number} (pid {self.process.pid}) ended with {how}{told}"
 
 
-class _Node:
-    """`count` processes. Each has its listener, where there are any, and all share `windows`."""
+class Node:
+    """`count` processes. Each has its listener, where there are any, and all share `windows`.
+
+    `child`: the arguments of Python that start one; its orders follow.
+    """
 
     def __init__(
         self,
@@ -117,7 +120,11 @@ class _Node:
         count: int,
         listeners: Sequence[socket.socket] = (),
         windows: int | None = None,
+        *,
+        child: Sequence[str] | None = None,
     ) -> None:
+        # -P: what lies in the folder it is started in is no part of it
+        self._command = [sys.executable, *(child or ("-P", "-m", CHILD))]
         self._environ = environ
         self._count = count
         self._listeners = listeners
@@ -199,10 +206,7 @@ class _Node:
         listener = self._listeners[number - 1].fileno() if self._listeners else None
         orders = Orders(number=number, parent=talk, listener=listener, windows=self._windows)
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # what lies in the folder it is started in is no part of it
-            "-m",
-            CHILD,
+            *self._command,
             msgspec.json.encode(orders).decode(),
             env=self._environ,
             stdin=asyncio.subprocess.DEVNULL,

@@ -26,9 +26,13 @@ class Running:
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self.process = process
         self.log = b""  # complete once it has ended
-        self.client = httpx.AsyncClient(
-            base_url=url, headers={"Authorization": f"Bearer {_KEY}"}, trust_env=False, timeout=30
-        )
+        self._url = url
+        self.client = self.new_client()
+
+    def new_client(self) -> httpx.AsyncClient:
+        """With connections of its own."""
+        headers = {"Authorization": f"Bearer {_KEY}"}
+        return httpx.AsyncClient(base_url=self._url, headers=headers, trust_env=False, timeout=30)
 
     @property
     def children(self) -> list[int]:
@@ -62,7 +66,12 @@ class Servers:
     @classmethod
     def on_postgres(cls, database_url: str, **settings: str) -> "Servers":
         """Of two processes each."""
-        given = {"workers": "2", "lease": str(LEASE), "secret_key": Fernet.generate_key().decode(), **settings}
+        given = {
+            "workers": "2",
+            "lease": str(LEASE),
+            "secret_key": Fernet.generate_key().decode(),
+            **settings,
+        }
         return cls(database_url, **given)
 
     @asynccontextmanager

@@ -1,4 +1,4 @@
-"""A node in the test's own process: an engine on PostgreSQL with its HTTP surface, as many as a test wants."""
+"""Nodes in the test's own process: each an engine on PostgreSQL with its HTTP surface."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -44,7 +44,12 @@ class Node:
 
     async def create_app(self, url: str, *, user: str = "ana", **fields: Any) -> dict[str, Any]:
         """An app with one user; what was answered."""
-        body = {"name": "a", "company_name": "c", "primary_contact_email": "a@example.com", "webhook_url": url}
+        body = {
+            "name": "a",
+            "company_name": "c",
+            "primary_contact_email": "a@example.com",
+            "webhook_url": url,
+        }
         answer = await self.client.post("/v1/platform/apps", json={**body, **fields})
         created: dict[str, Any] = answer.raise_for_status().json()
         path = f"/v1/platform/apps/{created['app']['id']}/connections/{user}"
