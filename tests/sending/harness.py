@@ -125,6 +125,7 @@ class UnsteadyQueue:
         self.failing: Counter[str] = Counter()
         self.down: set[str] = set()
         self.error: Exception = StorageError("disk full")
+        self.workers = 1  # that are alive
         self.before: dict[str, Callable[[], Awaitable[None]]] = {}
 
     async def _pass(self, verb: str) -> None:
@@ -156,7 +157,8 @@ class UnsteadyQueue:
         pace: Callable[[str], int] | None = None,
     ) -> Claim:
         await self._pass("claim")
-        return await self._queue.claim(worker, room=room, limit=limit, pace=pace)
+        claim = await self._queue.claim(worker, room=room, limit=limit, pace=pace)
+        return msgspec.structs.replace(claim, workers=self.workers)
 
     async def record(self, worker: str, results: Sequence[Result]) -> Recorded:
         await self._pass("record")
@@ -242,6 +244,7 @@ class World:
         self.directory = UnsteadyDirectory(store.directory)
         self.ids = Uuid7()
         self.slept = 0.0  # seconds that the machine is made to have slept
+        self.current = True  # what other nodes answered is known here
         self.lanes = Lanes(limits)
         directory: Any = self.directory
         self.apps = AppCache(directory)
@@ -254,6 +257,7 @@ class World:
             ids=self.ids,
             rng=random.Random(1),
             backlog_rate=backlog_rate,
+            is_current=lambda: self.current,
             pace=pace,
             clock=lambda: time.monotonic() + self.slept,
         )

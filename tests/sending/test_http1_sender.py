@@ -6,12 +6,13 @@ import socket
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from ipaddress import ip_network
 
 import pytest
 from tests.sending.certificates import Authority
 from tests.sending.harness import eventually
-from tests.sending.peers import LOOPBACK, OK, Peer, Run, answers, sending, serving, to
+from tests.sending.peers import LOOPBACK, OK, Peer, Run, Server, answers, sending, serving, to
 
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
@@ -168,6 +169,107 @@ def test_a_url_that_is_none_is_an_error_in_words(run_own: Run, url: str) -> None
             assert reply.error.startswith("the URL ")
 
     run_own(main)
+
+
+# whoever hears an answer may ask again right then
+
+
+@pytest.mark.parametrize("more", [b"", OK, b"\r\n", b"x"])
+@pytest.mark.parametrize("wire", ["plain", "tls"])
+def test_a_request_that_is_started_by_an_answer_goes_over_no_doubtful_connection(
+    run_own: Run, authority: Authority, wire: str, more: bytes
+) -> None:
+    async def handle(peer: Peer) -> None:
+        while await peer.request() is not None:
+            await peer.say(OK + more)
+            if more:
+                seen = await peer.reader.read(-1)
+                if seen:
+                    peer.server.trespasses.append(seen)
+
+    async def main() -> None:
+        tls = authority.server("127.0.0.1") if wire == "tls" else None
+        async with serving(handle, tls=tls) as server, sending(tls=authority.client) as sender:
+            url = f"http{'s' if tls else ''}://127.0.0.1:{server.port}/"
+            heard: list[Reply] = []
+
+            def hear(reply: Reply) -> None:
+                heard.append(reply)
+                if len(heard) < 5:
+                    sender.start(to(url), hear)
+
+            sender.start(to(url), hear)
+            await eventually(lambda: len(heard) == 5)
+            assert {(each.status, each.start) for each in heard} == {(200, b"ok")}
+            assert server.connections == (5 if more else 1)
+            assert server.trespasses == []
+
+    run_own(main)
+
+
+def test_a_request_that_is_started_by_an_answer_over_tls_does_not_inherit_the_end(
+    run_own: Run, authority: Authority
+) -> None:
+    """The answer, and what ends the connection, come in one packet."""
+
+    async def handle(peer: Peer) -> None:
+        if await peer.request() is not None:
+            peer.writer.write(OK)
+            peer.writer.close()  # says farewell
+
+    async def main() -> None:
+        async with (
+            serving(handle, tls=authority.server("127.0.0.1")) as server,
+            sending(tls=authority.client) as sender,
+        ):
+            url = f"https://127.0.0.1:{server.port}/"
+            heard: list[Reply] = []
+
+            def hear(reply: Reply) -> None:
+                heard.append(reply)
+                if len(heard) < 5:
+                    sender.start(to(url), hear)
+
+            sender.start(to(url), hear)
+            await eventually(lambda: len(heard) == 5)
+            assert {(each.status, each.start) for each in heard} == {(200, b"ok")}
+            assert len(server.requests) == 5
+
+    run_own(main)
+
+
+def test_an_attempt_that_is_cancelled_is_not_heard_of(run_own: Run) -> None:
+    async def main() -> None:
+        gate = asyncio.Event()
+
+        async def handle(peer: Peer) -> None:
+            while await peer.request() is not None:
+                if len(peer.server.requests) > 1:
+                    await gate.wait()
+                await peer.say(OK)
+
+        async with serving(handle) as server, sending() as sender:
+            heard: list[Reply] = []
+            assert (await sender.send(to(server.url))).succeeded
+            for _ in range(2):  # over the kept connection, and over a new one
+                attempt = sender.start(to(server.url), heard.append)
+                wanted = len(server.requests) + 1
+                await eventually(partial(has_requests, server, wanted))
+                attempt.cancel()
+                attempt.cancel()
+            gate.set()
+            await eventually(lambda: server.open == 0)
+            done = sender.start(to(server.url), heard.append)
+            await eventually(lambda: len(heard) == 1)
+            done.cancel()
+            assert (await sender.send(to(server.url))).succeeded
+            assert server.connections == 3, "an attempt that has ended is not there to be cancelled"
+
+    run_own(main)
+
+
+def has_requests(server: Server, count: int) -> bool:
+    return len(server.requests) == count
 
 
 # addresses

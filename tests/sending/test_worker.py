@@ -913,3 +913,105 @@ def test_a_clock_that_leaps_does_not_make_the_worker_reap_itself(run: Run) -> No
         assert len(w.sender.to(url)) == 5
 
     run(test)
+
+
+# beside other nodes
+
+
+def test_nothing_starts_while_it_may_not_know_what_others_answered(run: Run) -> None:
+    async def test(w: World) -> None:
+        url = await w.add("one")
+        gate = w.sender.block(url)
+        await w.publish(count=3)
+        await eventually(lambda: len(w.sender.to(url)) == 3)
+        w.current = False
+        await w.publish(count=4)
+        gate.set()
+        await eventually(lambda: w.lanes.held == 0)
+        claims = w.queue.calls["claim"]
+        heartbeats = w.queue.calls["enlist"]
+        await eventually(lambda: w.queue.calls["enlist"] > heartbeats + 1)
+        assert w.queue.calls["claim"] == claims
+        assert len(w.sender.to(url)) == 3
+        assert await w.waiting() == 4, "none is held in memory"
+        w.current = True
+        await w.settled(DELIVERED, 7)
+        assert len(w.sender.to(url)) == 7
+
+    run(test)
+
+
+def test_what_was_stored_for_memory_goes_back_when_it_is_not_current_any_more(run: Run) -> None:
+    async def test(w: World) -> None:
+        url = await w.add("one")
+
+        async def fall_behind() -> None:
+            w.current = False
+
+        w.queue.before["publish"] = fall_behind
+        await w.publish(count=5)
+        await eventually(lambda: w.lanes.held == 0)
+        assert w.sender.to(url) == []
+        await eventually(lambda: w.queue.calls["give_back"] > 0)
+        w.current = True
+        await w.settled(DELIVERED, 5)
+        assert len(w.sender.to(url)) == 5
+
+    run(test)
+
+
+def test_a_claim_of_a_newer_app_is_not_sent_as_the_older_one(run: Run) -> None:
+    """Another node changed the URL while the deliveries waited: the claim names the version."""
+
+    async def test(w: World) -> None:
+        old = await w.add("one")
+        w.current = False
+        await w.publish(count=5)
+        known = await w.store.directory.get_app("one")
+        await w.store.directory.save_app(
+            msgspec.structs.replace(known, webhook_url="https://one.example/new")
+        )
+        w.current = True
+        await w.settled(DELIVERED, 5)
+        assert w.sender.to(old) == []
+        assert len(w.sender.to("https://one.example/new")) == 5
+
+    run(test)
+
+
+def test_workers_that_send_beside_it_take_their_part_of_a_lane(run: Run) -> None:
+    async def test(w: World) -> None:
+        url = await w.add("one")
+        w.queue.workers = 4
+        w.current = False
+        await w.publish(count=20)
+        w.current = True
+        await eventually(lambda: len(w.sender.to(url)) >= 16)
+        await w.settled(DELIVERED, 20)
+        gate = w.sender.block(url)
+        w.sender.most.clear()
+        await w.publish(count=40)
+        await eventually(lambda: w.lanes.held >= 4)
+        gate.set()
+        await w.settled(DELIVERED, 60)
+        assert w.sender.most["https://one.example:443"] <= 16, "64 for four"
+
+    run(test)
+
+
+def test_a_worker_keeps_the_lease_that_it_is_given(run: Run) -> None:
+    async def test(w: World) -> None:
+        url = await w.add("one")
+        w.queue.down = {"enlist"}
+        w.slept = 20.0
+        await w.publish(count=1)
+        await w.settled(DELIVERED, 1)
+        w.slept = 26.0
+        await w.publish(count=2)
+        calls = w.queue.calls["enlist"]
+        await eventually(lambda: w.queue.calls["enlist"] > calls + 2)
+        assert len(w.sender.to(url)) == 1
+        w.queue.down.clear()
+        await w.settled(DELIVERED, 3)
+
+    run(test, pace=msgspec.structs.replace(QUICK, lease=30.0, heartbeat=0.02))
