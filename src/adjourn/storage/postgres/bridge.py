@@ -70,6 +70,7 @@ class Link:
     def __init__(self, raw: "asyncpg.Connection[asyncpg.Record]", name: str) -> None:
         self.raw = raw
         self.name = name
+        self.used = False  # whether it has been idle since it was made
         self._statements: dict[str, _Statement] = {}
 
     async def run(self, sql: str, values: Sequence[Any]) -> "_Rows":

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from adjourn.errors import StorageError
 from adjourn.storage.postgres.bridge import Link, lock, run_on
 from adjourn.storage.postgres.clock import DbClock, boot_seconds
-from adjourn.storage.postgres.faults import FOREIGN, is_clash, refusal, translated
+from adjourn.storage.postgres.faults import FOREIGN, is_clash, is_lost, refusal, translated
 from adjourn.storage.postgres.links import HOT, READ_ONLY, Links, connect
 from adjourn.storage.postgres.migrating import migrate
 from adjourn.storage.sql.connection import Connection
@@ -56,13 +56,16 @@ class PostgresDatabase:
         def links(kind: str, most: int, patience: float, settings: dict[str, str] | None = None) -> Links:
             return Links(url, kind, most=most, patience=patience, settings=settings, lost=self.broke)
 
+        def readers(kind: str, most: int) -> Links:  # long reads may fail without anything being amiss
+            return Links(url, kind, most=most, patience=_SLOW, settings=READ_ONLY)
+
         self.publishing = links("publish", 1, _QUICK, HOT)
         self.recording = links("record", 1, _QUICK, HOT)
         self.claiming = links("claim", 1, _QUICK, HOT)
         self.looking = links("look", 1, _QUICK)
         self.writing = links("write", 2, _SLOW)
-        self._reading = links("read", 2, _SLOW, READ_ONLY)
-        self._engine_reading = links("engine-read", 1, _SLOW, READ_ONLY)
+        self._reading = readers("read", 2)
+        self._engine_reading = readers("engine-read", 1)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._acts: set[asyncio.Task[Any]] = set()
         self._closed = False
@@ -114,11 +117,21 @@ class PostgresDatabase:
 
     async def write(self, name: str, run: Callable[[Connection], T], *, app_id: str | None = None) -> T:
         """As the port says. A caller that is cancelled while it waits takes nothing back."""
-        return await self.beside(self._write(name, run, app_id))
+        self._check_open()
+        return await self._beside(self._write(name, run, app_id))
 
     async def look(self, run: Callable[[Connection], T]) -> T:
-        async with self.guarded("read failed"), self.looking.one() as link:
-            return await run_on(link, run)
+        async def act() -> T:
+            async with self.looking.one() as link:
+                return await run_on(link, run)
+
+        async with self.guarded("read failed"):
+            try:
+                return await act()
+            except FOREIGN as exc:  # the connection may have been lost long ago
+                if not is_lost(exc) or isinstance(exc, TimeoutError):
+                    raise
+                return await act()
 
     async def read(self, run: Callable[[Connection], T], *, turn: str | None = None) -> T:
         if turn is None:
@@ -128,14 +141,6 @@ class PostgresDatabase:
             return await self._read(self._reading, run)
 
     # what the moves of the queue are made of
-
-    async def beside(self, act: Coroutine[Any, Any, T]) -> T:
-        """Run it to its end, though its caller be cancelled."""
-        self._check_open()
-        task = asyncio.create_task(act)
-        self._acts.add(task)
-        task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
 
     async def again(self, what: str, act: Callable[[], Awaitable[T]]) -> T:
         """Run a whole transaction; again, where another one was in its way."""
@@ -173,6 +178,13 @@ class PostgresDatabase:
         kinds = (self.publishing, self.recording, self.claiming, self.looking, self.writing)
         for links in (*kinds, self._reading, self._engine_reading):
             await links.close()
+
+    async def _beside(self, act: Coroutine[Any, Any, T]) -> T:
+        """Run it to its end, though its caller be cancelled."""
+        task = asyncio.create_task(act)
+        self._acts.add(task)
+        task.add_done_callback(self._forget)
+        return await asyncio.shield(task)
 
     async def _write(self, name: str, run: Callable[[Connection], T], app_id: str | None) -> T:
         async def act() -> T:

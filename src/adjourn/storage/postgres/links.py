@@ -25,6 +25,7 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "60000",
     "timezone": "UTC",
     "client_min_messages": "error",
+    "jit": "off",
 }
 # Batches of any size run one plan, made when the tables may have been empty: it must be the one by index.
 HOT = {
@@ -32,9 +33,8 @@ HOT = {
     "enable_seqscan": "off",
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
-    "jit": "off",
 }
-READ_ONLY = {"default_transaction_read_only": "on", "jit": "off"}
+READ_ONLY = {"default_transaction_read_only": "on"}
 
 _numbers = itertools.count(1)
 _process = f"{os.getpid()}-{secrets.token_hex(3)}"
@@ -84,29 +84,32 @@ class Links:
         self._used: set[Link] = set()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[Link]:
-        """A connection in no transaction; it is thrown away if it broke, or was left in the middle."""
+    async def one(self, begin: str | None = None) -> AsyncIterator[Link]:
+        """A connection in no transaction, or after `begin`; thrown away if it breaks, else in no transaction.
+
+        One that broke while it was idle is noticed by `begin`: then there is another.
+        """
         async with self._free:
-            link = await self._take()
+            link = await self._take() if begin is None else await self._begun(begin)
             self._used.add(link)
             try:
                 yield link
             except BaseException as exc:
                 if is_lost(exc) or link.raw.is_closed():
-                    self._throw_away(link)
+                    self._throw_away(link, exc)
                 elif link.raw.is_in_transaction():
                     await self._undo(link)
                 raise
             finally:
                 self._used.discard(link)
                 if not link.raw.is_closed():
+                    link.used = True
                     self._idle.append(link)
 
     @asynccontextmanager
     async def transaction(self, begin: str = "BEGIN") -> AsyncIterator[Link]:
         """The same, in a transaction that is committed at the end, and undone by an exception."""
-        async with self.one() as link:
-            await link.raw.execute(begin)
+        async with self.one(begin) as link:
             yield link
             await link.raw.execute("COMMIT")
 
@@ -128,15 +131,29 @@ class Links:
             self._lost()
             raise
 
-    def _throw_away(self, link: Link) -> None:
+    async def _begun(self, begin: str) -> Link:
+        while True:
+            link = await self._take()
+            try:
+                await link.raw.execute(begin)
+            except BaseException as exc:
+                was_idle = link.used
+                self._throw_away(link, exc)
+                if not (was_idle and is_lost(exc) and isinstance(exc, FOREIGN)):
+                    raise
+            else:
+                return link
+
+    def _throw_away(self, link: Link, cause: BaseException) -> None:
         link.raw.terminate()
-        self._lost()
+        if not isinstance(cause, asyncio.CancelledError):
+            self._lost()
 
     async def _undo(self, link: Link) -> None:
         try:
             await link.raw.execute("ROLLBACK")
-        except BaseException:
-            self._throw_away(link)
+        except BaseException as exc:
+            self._throw_away(link, exc)
 
 
 async def close(link: Link) -> None:

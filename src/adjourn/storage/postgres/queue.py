@@ -73,12 +73,13 @@ class PostgresQueue(SqlQueue):
         try:
             await self._publish_once(batch, used)
         except FOREIGN as exc:
-            if not used or not is_lost(exc):
+            if not is_lost(exc):
                 raise
-            async with self._database.publishing.one() as link:
-                await link.raw.execute(_END_SESSION, used[-1])
-                if await is_stored(link, batch):
-                    return
+            if used:
+                async with self._database.publishing.one() as link:
+                    await link.raw.execute(_END_SESSION, used[-1])
+                    if await is_stored(link, batch):
+                        return
             await self._publish_once(batch, used)
 
     async def _publish_once(self, batch: Batch, used: list[str]) -> None:
