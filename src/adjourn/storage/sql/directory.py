@@ -114,11 +114,11 @@ class SqlDirectory:
                 raise StaleApps([app.id])
             _update_app(connection, app, now)
             save_automations(connection, app)
-            if app.webhook_enabled and not before[0]:
-                _begin_anew(connection, app.id, before[1], now)
             settle_backlog(connection, app.id, backlog, now)
             if app.is_on:
                 wake_lanes(connection, app.id)
+            if app.webhook_enabled and not before[0]:
+                _begin_anew(connection, app.id, before[1], now)
             if answer is not None:
                 insert_answer(connection, answer)
             return msgspec.structs.replace(app, version=app.version + 1, updated_at=time(now))
