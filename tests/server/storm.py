@@ -74,7 +74,8 @@ class Receiver:
 class Load:
     """Publishes batch after batch; what was accepted must arrive. Who is not there is asked again."""
 
-    def __init__(self, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random, *, most: int = 100) -> None:
+        self._most = most  # events in a batch
         self.accepted: set[str] = set()
         self._rng = rng
         self._published = 0
@@ -92,7 +93,7 @@ class Load:
 
     async def _publish(self, client: httpx.AsyncClient, end: asyncio.Event, pause: float) -> None:
         while not end.is_set():
-            numbers = range(self._published, self._published + self._rng.randint(1, 100))
+            numbers = range(self._published, self._published + self._rng.randint(1, self._most))
             self._published = numbers.stop
             body = {"events": [event(number) for number in numbers]}
             try:
@@ -121,7 +122,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     def __str__(self) -> str:
         return (
-            f"{self.accepted:,} events accepted, {self.stored:,} stored (the rest's callers were cut off), "
+            f"{self.accepted:,} events accepted, {self.stored:,} stored in all, "
             f"{self.arrivals:,} arrivals, {self.again:,} of them again; {self.attempts:,} attempts on "
             f"record, {self.failed:,} failed; {self.unrecorded.total():,} arrivals whose sender died before "
             f"it could record them, {max(self.unrecorded.values(), default=0)} of one event at most"
