@@ -14,9 +14,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+import httpx
 from rich.console import Console
 from rich.status import Status
 
+from adjourn.errors import AdjournError
 from bench.bars import judge
 from bench.bench import FULL, QUICK, Bench
 from bench.machine import machine
@@ -26,6 +29,8 @@ from bench.processes import NotReady
 from bench.report import as_json, bar_line, results_table
 from bench.row import Results, Row
 from bench.tools import MissingTool, install_tools
+
+_FAILURES = (NotReady, RuntimeError, OSError, AdjournError, asyncpg.PostgresError, httpx.HTTPError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -90,7 +95,7 @@ def _run(names: Sequence[str], rows: list[Row], console: Console, *, quick: bool
         for name in names:
             try:
                 _measure(name, bench, rows, status)
-            except (NotReady, RuntimeError, OSError) as exc:
+            except _FAILURES as exc:
                 failed = True
                 console.print(f"{name} failed: {exc}", style="red", soft_wrap=True, markup=False)
     return failed
