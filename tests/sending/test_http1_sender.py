@@ -1,13 +1,16 @@
 """What our own sender promises beyond the suite: its connections, its addresses, and that nothing is left."""
 
 import asyncio
+import contextlib
 import os
 import socket
+import ssl
 import threading
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from ipaddress import ip_network
+from typing import Any
 
 import pytest
 from tests.sending.certificates import Authority
@@ -18,6 +21,7 @@ from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.http1.answer import KnownAnswers
 from adjourn.sending.http1.connection import Connection
+from adjourn.sending.http1.tls import Sessions, Tls
 from adjourn.sending.policy import Reply
 from adjourn.sending.sender import Request, header_lines
 
@@ -207,33 +211,84 @@ def test_a_request_that_is_started_by_an_answer_goes_over_no_doubtful_connection
     run_own(main)
 
 
-def test_a_request_that_is_started_by_an_answer_over_tls_does_not_inherit_the_end(
-    run_own: Run, authority: Authority
+@pytest.mark.parametrize("end", ["farewell", "nonsense"])
+def test_what_ends_a_tls_connection_together_with_an_answer_leaves_no_time_to_ask(
+    run_own: Run, authority: Authority, end: str
 ) -> None:
-    """The answer, and what ends the connection, come in one packet."""
+    """They come in one packet: whoever hears the answer finds the connection over."""
+    server_in, server_out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = authority.server("127.0.0.1").wrap_bio(server_in, server_out, server_side=True)
+    heard: list[tuple[Reply | None, bool]] = []
 
-    async def handle(peer: Peer) -> None:
-        if await peer.request() is not None:
-            peer.writer.write(OK)
-            peer.writer.close()  # says farewell
+    class Below:
+        def __init__(self, sock: socket.socket) -> None:
+            self.get_extra_info = {"socket": sock}.get
+            self.write = server_in.write
+
+        def get_write_buffer_size(self) -> int:
+            return 0
+
+        def close(self) -> None: ...
+        def abort(self) -> None: ...
+
+    class Owner:
+        def opened(self, connection: Connection) -> bool:
+            return True
+
+        def lost(self, connection: Connection) -> None: ...
 
     async def main() -> None:
-        async with (
-            serving(handle, tls=authority.server("127.0.0.1")) as server,
-            sending(tls=authority.client) as sender,
-        ):
-            url = f"https://127.0.0.1:{server.port}/"
-            heard: list[Reply] = []
+        with socket.socket() as one:
+            connection = Connection("https://127.0.0.1:1", Owner(), KnownAnswers())
+            connection.ask(b"POST", lambda reply: heard.append((reply, connection.is_over)))
+            tls = Tls(connection, authority.client, "127.0.0.1", Sessions(lambda: 0.0))
+            below: Any = Below(one)
+            tls.connection_made(below)
+            for _ in range(2):
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    server.do_handshake()
+                tls.data_received(server_out.read())
+            assert server.read(100) == b"POST"
+            server.write(OK)
+            if end == "farewell":
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    server.unwrap()
+            tls.data_received(server_out.read() + (b"nonsense" if end == "nonsense" else b""))
+            tls.connection_lost(None)
 
-            def hear(reply: Reply) -> None:
-                heard.append(reply)
-                if len(heard) < 5:
-                    sender.start(to(url), hear)
+    run_own(main)
+    assert heard == [(Reply(status=200, headers={"content-length": "2"}, start=b"ok"), True)]
 
-            sender.start(to(url), hear)
-            await eventually(lambda: len(heard) == 5)
-            assert {(each.status, each.start) for each in heard} == {(200, b"ok")}
-            assert len(server.requests) == 5
+
+@pytest.mark.parametrize("then", ["says more", "ends"])
+def test_what_the_loop_has_not_read_yet_counts(run_own: Run, then: str) -> None:
+    """It lies in the socket when the next request is to go out."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+            async with sending() as sender:
+                first = asyncio.create_task(sender.send(to(url)))
+                kept, _ = await loop.sock_accept(listener)
+                await loop.sock_recv(kept, 10_000)
+                kept.send(OK)
+                assert (await first).succeeded
+                if then == "says more":
+                    kept.send(b"x")
+                else:
+                    kept.shutdown(socket.SHUT_WR)
+                second = asyncio.ensure_future(sender.send(to(url)))
+                await asyncio.sleep(0)
+                new, _ = await loop.sock_accept(listener)
+                with contextlib.suppress(ConnectionError):
+                    assert await loop.sock_recv(kept, 10_000) == b""
+                await loop.sock_recv(new, 10_000)
+                new.send(OK)
+                assert (await second).succeeded
+                kept.close()
+                new.close()
 
     run_own(main)
 
