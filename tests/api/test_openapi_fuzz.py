@@ -18,7 +18,7 @@ from tests.api.harness import PLATFORM_KEY, sample
 
 from adjourn.api.app import build_app
 from adjourn.api.openapi import document
-from adjourn.api.protocol import BoundedProtocol
+from adjourn.api.straight import StraightProtocol
 from adjourn.config import Secret, Settings
 from adjourn.testing import local_endpoint
 from adjourn.wiring import open_engine
@@ -66,7 +66,7 @@ class Stage:
             engine = await open_engine(settings)
             await engine.start()
             self.endpoint = endpoint.url
-            config = uvicorn.Config(build_app(engine), lifespan="off", log_config=None, http=BoundedProtocol)
+            config = uvicorn.Config(build_app(engine), lifespan="off", log_config=None, http=StraightProtocol)
             self._http = uvicorn.Server(config)
             self._ready.set()
             await self._http.serve(sockets=[self._listener])

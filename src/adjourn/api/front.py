@@ -10,10 +10,10 @@ from urllib.parse import quote, unquote
 
 from adjourn.api.auth import PlatformAuth
 from adjourn.api.limits import RateLimit
-from adjourn.api.problems import Answer, Problem, problem_answer
+from adjourn.api.problems import Answer, Problem, Unauthorized, problem_answer
 from adjourn.ids import Uuid7
 
-__all__ = ["Front", "Incoming", "Route", "canonical", "unescaped"]
+__all__ = ["Front", "Incoming", "Route", "Start", "Told", "canonical", "unescaped"]
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -47,10 +47,19 @@ class Incoming:
 
 
 Route = Callable[[Incoming], Awaitable[Answer]]
+Told = Callable[[Answer | Exception], None]
+Start = Callable[[bytes, str, Told], None]
+"""How a route begins that needs no task: with a body and its content type. It is told its answer later."""
+
+# What only the ordinary way knows to treat; all other headers are nothing to a route that starts so.
+_ODD = frozenset((b"content-encoding", b"expect", b"idempotency-key", b"transfer-encoding", b"upgrade"))
 
 
 class Front:
-    """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`."""
+    """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`.
+
+    A server may start a route without ASGI: one of the platform's POST that has a `start`.
+    """
 
     def __init__(
         self,
@@ -66,6 +75,29 @@ class Front:
         self._limit = limit
         self.routes = routes
         self._ids = ids
+        self._starts: Mapping[bytes, tuple[Start, int]] = {
+            path.encode(): (route.start, _most(path))
+            for (method, path), route in routes.items()
+            if method == "POST" and path.startswith(_PLATFORM) and hasattr(route, "start")
+        }
+
+    def find_start(self, url: bytes, headers: Mapping[bytes, bytes]) -> tuple[Start, int] | None:
+        """What a POST starts whose answer needs no more of us, and the bytes that its body may have.
+
+        None: only `__call__` knows what to answer. `headers` have names in lower case.
+        """
+        found = self._starts.get(url)
+        if found is None or self._limit is not None or not _ODD.isdisjoint(headers):
+            return None
+        try:
+            self._platform.check(headers.get(b"authorization", b""))
+        except Unauthorized:
+            return None
+        return found
+
+    def new_id(self) -> str:
+        """For a request that was started so."""
+        return self._ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -166,9 +198,7 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
     headers = dict(scope["headers"])
     if headers.get(b"content-encoding", b"identity").lower() not in (b"identity", b""):
         raise Problem(415, "send the body as it is, without Content-Encoding")
-    path = scope["path"].rstrip("/")
-    many = path.startswith(_PLATFORM) and path.endswith(("/events/batch", "/connections"))
-    most = _MOST_OF_MANY if many else _MOST
+    most = _most(scope["path"].rstrip("/"))
     try:
         async with asyncio.timeout(_BODY_WITHIN):
             body, whole = await _receive(receive, most)
@@ -180,6 +210,12 @@ async def _read(scope: Scope, receive: Receive) -> bytes:
         headers = {"Connection": "close"}
         raise Problem(400, f"the body did not come within {_BODY_WITHIN} s", headers=headers) from None
     raise Problem(413, f"the body is larger than {most >> 10:,} KiB", headers={"Connection": "close"})
+
+
+def _most(path: str) -> int:
+    """Bytes of a body."""
+    many = path.startswith(_PLATFORM) and path.endswith(("/events/batch", "/connections"))
+    return _MOST_OF_MANY if many else _MOST
 
 
 async def _receive(receive: Receive, most: int) -> tuple[bytes, bool]:
