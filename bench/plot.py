@@ -9,7 +9,7 @@ from bench.row import Results, Row
 
 __all__ = ["Line", "Panel", "draw", "panels"]
 
-_WIDTH, _LABELS, _ROOM = 900, 250, 90  # pixels: all, of the labels, right of the bars
+_WIDTH, _LABELS, _ROOM = 940, 290, 90  # pixels: all, of the labels, right of the bars
 _LINE, _BAR, _TITLE = 20, 13, 46
 _COLOURS = ("#3b6ea5", "#d98c3f", "#8aa05c")
 _WHOLE = ("sqlite", "postgres", "postgres-2", "aiohttp")
