@@ -22,6 +22,8 @@ from adjourn.wiring import Engine, MakeSender, open_engine
 
 __all__ = ["Orders", "Said", "main"]
 
+_AGAIN = 1.0  # seconds, while the database cannot be reached
+
 _log = logging.getLogger("adjourn.child")
 
 
@@ -37,13 +39,14 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A line between the two. From the child: `ready` with its worker's id, or `failed` with the reason.
 
-    From the supervisor: `ended`, a worker whose process is certainly gone.
+    From the supervisor: `ended`, a worker whose process is gone for certain. The child `took` it up then.
     """
 
     ready: str | None = None
     failed: str | None = None
     is_storage: bool = False
     ended: str | None = None
+    took: str | None = None
 
 
 class _Parent:
@@ -52,6 +55,7 @@ class _Parent:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
+        self._taking: set[asyncio.Task[None]] = set()
         self.stop = Stop()
 
     @classmethod
@@ -66,19 +70,24 @@ class _Parent:
         while line := await self._reader.readline():
             said = msgspec.json.decode(line, type=Said)
             if said.ended is not None:
-                await _take_up(engine, said.ended)
+                task = asyncio.create_task(self._take_up(engine, said.ended))
+                self._taking.add(task)
+                task.add_done_callback(self._taking.discard)
         self.stop.ask()
 
-
-async def _take_up(engine: Engine, worker: str) -> None:
-    """Put back what a process held that is gone, and deliver it."""
-    try:
-        count = await engine.store.queue.end(worker)
-    except StorageError as exc:
-        _log.warning("what worker %s held waits until its lease is over: %s", worker, exc)
-    else:
+    async def _take_up(self, engine: Engine, worker: str) -> None:
+        """Put back what a process held that is gone, and deliver it."""
+        while True:
+            try:
+                count = await engine.store.queue.end(worker)
+            except StorageError as exc:
+                _log.warning("cannot take up what worker %s held, trying again: %s", worker, exc)
+                await asyncio.sleep(_AGAIN)
+            else:
+                break
         _log.info("took up %d deliveries that worker %s held", count, worker)
         engine.worker.poke()
+        self.say(Said(took=worker))
 
 
 async def _run(orders: Orders, sender: MakeSender | None) -> None:

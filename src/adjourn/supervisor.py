@@ -71,6 +71,7 @@ class _Child:
         self.number = number
         self.worker: str | None = None  # once it is ready
         self.failure: Said | None = None
+        self.to_take_up: set[str] = set()  # workers that it was told are dead, and has not answered for
         self._writer: asyncio.StreamWriter | None = None
 
     async def attend(self, ours: socket.socket, on_ready: Callable[[int], None]) -> int:
@@ -91,12 +92,15 @@ class _Child:
                     on_ready(self.number)
                 elif said.failed is not None:
                     self.failure = said
+                elif said.took is not None:
+                    self.to_take_up.discard(said.took)
         except (ConnectionError, msgspec.DecodeError):
             pass  # it was killed, perhaps amid a line
 
-    def tell(self, said: Said) -> None:
+    def tell_of_dead(self, worker: str) -> None:
+        self.to_take_up.add(worker)
         if self._writer is not None:
-            self._writer.write(msgspec.json.encode(said) + b"\n")
+            self._writer.write(msgspec.json.encode(Said(ended=worker)) + b"\n")
 
     def signal(self, number: int) -> None:
         if self.process.returncode is None:
@@ -130,7 +134,7 @@ class Node:
         self._listeners = listeners
         self._windows = windows
         self._children: dict[int, _Child] = {}
-        self._dead: list[str] = []  # workers whose process is gone, of which no other was told yet
+        self._dead: set[str] = set()  # workers whose process is gone, and nobody was told to take up
         self._starting = set(range(1, count + 1))  # those that were not ready yet
         self._on_ready: Callable[[], None] = lambda: None
         self._stopping = asyncio.Event()
@@ -197,9 +201,10 @@ class Node:
             code = await child.attend(ours, self._note_ready)
         finally:
             del self._children[number]
+        self._dead |= child.to_take_up
         if child.worker is not None and code != 0:
-            self._dead.append(child.worker)
-            self._tell_of_the_dead()
+            self._dead.add(child.worker)
+        self._tell_of_the_dead()
         return child, code
 
     async def _spawn(self, number: int, talk: int) -> asyncio.subprocess.Process:
@@ -222,11 +227,11 @@ class Node:
                 self._on_ready()
 
     def _tell_of_the_dead(self) -> None:
-        """A process that is ready takes up what they held; if it dies over that, their lease runs out."""
+        """A process that is ready takes up what they held; if it dies over that, another one does."""
         living = next((each for each in self._children.values() if each.worker is not None), None)
         if living is not None:
             for worker in self._dead:
-                living.tell(Said(ended=worker))
+                living.tell_of_dead(worker)
             self._dead.clear()
 
 

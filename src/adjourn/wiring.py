@@ -40,7 +40,9 @@ __all__ = ["Engine", "MakeSender", "open_engine", "prepare"]
 MakeSender = Callable[[AddressRule], Sender]
 
 _GRACE = timedelta(seconds=10)  # for attempts in flight when the engine is asked to stop
-_LINGER_RECORD = 0.015  # seconds, with PostgreSQL: a commit there costs what many outcomes do
+# With PostgreSQL, where a commit costs what many deliveries do; seconds:
+_LINGER_PUBLISH = 0.003  # before requests that come one by one are committed
+_LINGER_RECORD = 0.015  # before outcomes are
 _PLATFORM_KEY = "platform_key"  # the setting that keeps the digest of the key that was made
 
 
@@ -150,7 +152,8 @@ async def open_engine(
         pace=_pace(settings),
     )
     planner = Planner(directory=store.directory, apps=apps, ids=ids)
-    publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker)
+    linger = _LINGER_PUBLISH if settings.is_postgres else 0.0
+    publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker, linger=linger)
     replays = Replays(
         port=store.replays,
         apps=apps,

@@ -158,7 +158,18 @@ class TestHelp:
 
     def test_defaults_of_the_server_are_in_its_help(self, cli: Cli) -> None:
         out = cli("serve", "--help").out
-        for text in ("127.0.0.1", "8080", "ADJOURN_RETRY_DELAYS", "ADJOURN_ALLOW_NETWORKS"):
+        for text in (
+            "127.0.0.1",
+            "8080",
+            "ADJOURN_RETRY_DELAYS",
+            "ADJOURN_ALLOW_NETWORKS",
+            "ADJOURN_WORKERS",
+        ):
+            assert text in out
+
+    def test_a_worker_says_what_it_does(self, cli: Cli) -> None:
+        out = cli("worker", "--help").out
+        for text in ("only delivers", "PostgreSQL", "ADJOURN_DATABASE_URL", "ADJOURN_WORKERS"):
             assert text in out
 
     @pytest.mark.parametrize("argv", [(), ("nothing",), ("apps", "--nothing")])
@@ -177,6 +188,9 @@ class TestServe:
         [
             ("--port", "high"),
             ("--database-url", "mysql://x"),
+            ("--database-url", "postgresql://localhost/a"),
+            ("--workers", "2"),
+            ("--workers", "0"),
             ("--retry-delays", "soon"),
             ("--allow-networks", "everywhere"),
             ("--database-url", "sqlite:////dev/null/adjourn.db"),
@@ -186,6 +200,23 @@ class TestServe:
         ran = cli("serve", "--port", "0", *argv)
         assert (ran.code, ran.out) == (2, "")
         assert ran.err.startswith("error: ")
+
+    def test_postgresql_that_is_not_there_is_told_without_its_password(
+        self, cli: Cli, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ADJOURN_SECRET_KEY", Fernet.generate_key().decode())
+        for command in (("serve", "--port", "0"), ("worker",)):
+            ran = cli(*command, "--workers", "2", "--database-url", "postgresql://me:hidden@127.0.0.1:1/a")
+            assert (ran.code, ran.out) == (2, "")
+            assert ran.err.startswith("error: ")
+            assert "hidden" not in ran.err
+
+    def test_a_worker_needs_postgresql(self, cli: Cli, tmp_path: Path) -> None:
+        for argv in ((), ("--workers", "2")):
+            ran = cli("worker", "--database-url", f"sqlite:///{tmp_path}/adjourn.db", *argv)
+            assert (ran.code, ran.out) == (2, "")
+            assert "PostgreSQL" in ran.err
+        assert not [*tmp_path.iterdir()]
 
     def test_a_port_that_is_taken_is_exit_code_2(self, tmp_path: Path) -> None:
         database = ("--database-url", f"sqlite:///{tmp_path}/adjourn.db")

@@ -42,6 +42,13 @@ class Receiver:
         self._server.close()
         for writer in self._writers:
             writer.transport.abort()
+        self._endpoint.resume()
+
+    async def kill_amid(self, count: int) -> None:
+        """Kill it while so many requests wait for their answers."""
+        self._endpoint.pause()
+        await self.wait_for_more(count)
+        self.kill()
 
     async def wait_for_more(self, count: int, *, within: float = 60.0) -> None:
         """Until so many more requests came in."""

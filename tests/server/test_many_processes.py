@@ -62,7 +62,7 @@ async def test_what_a_killed_process_held_goes_out_before_its_lease_is_over(post
             await wait_until_all_delivered(server.client, 1000)
         assert tries(endpoint).keys() == accepted.keys()
         assert max(tries(endpoint).values()) <= 3  # once more for each kill
-        assert len(re.findall(rb"took up \d+ deliveries", server.log)) == 2
+        assert len(re.findall(rb"took up \d+ deliveries", server.log)) >= 2
 
 
 async def test_a_process_that_is_stopped_for_a_while_sends_nothing_twice(nodes: Servers) -> None:

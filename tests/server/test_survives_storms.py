@@ -48,7 +48,7 @@ class Storm:
             await asyncio.to_thread(self._postgres.stop, immediate=True)
             await asyncio.to_thread(self._postgres.start)
         else:
-            self._receiver.kill()
+            await self._receiver.kill_amid(4)
             await self._receiver.start()
         await self._receiver.wait_for_more(self._rng.randint(50, 300))
 
@@ -74,7 +74,7 @@ def test_a_few_kills_of_each_kind(postgres: Server) -> None:
         async with servers.start() as server:
             await create_app(server.client, receiver.url)
             async with load.on(server.client):
-                kills = ["process", "process", "postgres", "receiver"]
+                kills = ["process", "process", "postgres", "receiver", "receiver"]
                 rng.shuffle(kills)
                 for what in kills:
                     await storm.kill(what, server)
