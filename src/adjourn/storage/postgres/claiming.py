@@ -144,13 +144,13 @@ def has_more(lanes: Sequence[Lane]) -> bool:
 
 async def take(link: Link, worker: str, asked: Asked, now: int) -> Taken:
     """In a transaction of its own."""
+    await enter(link, {worker: HIGHEST_ID}, now)
     held_ids = [row[0] for row in await link.raw.fetch(_HOLD, list(asked.room), now)]
     states = {row[0]: row for row in await link.raw.fetch(_STATES, held_ids)} if held_ids else {}
     held = await _settled(link, [_held(states[each]) for each in asked.room if each in states])
     giving = await _shares(link, [each for each in held if each.is_on], asked, now)
     taken: list[Claimed] = []
     if giving:
-        await enter(link, {worker: HIGHEST_ID}, now)
         lanes, mosts, drains = zip(*giving, strict=True)
         rows = await link.raw.fetch(
             _TAKE,

@@ -27,7 +27,7 @@ _UNFINISHED = (DeliveryState.PENDING, DeliveryState.FAILED)
 
 # Only what its worker still holds, so that no job waits for it. Deliveries by their ids, so that nobody waits
 # for one who waits for him.
-_PLAIN = f"""
+_PLAIN = """
     WITH recorded AS (
         INSERT INTO attempt
             (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
@@ -46,9 +46,8 @@ _PLAIN = f"""
         WHERE health.app_id = its.app_id
           AND (succeeded_at IS NULL OR succeeded_at < $8 - 1000 OR failed_first IS NOT NULL
                OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
-    SELECT (SELECT count(*) FROM moved), EXISTS (SELECT FROM job WHERE owner = $7 AND due = {NEVER})
-"""  # noqa: S608
-_DROP_JOBS = f"DELETE FROM job WHERE delivery_id = ANY($1::uuid[]) AND due = {NEVER}"  # noqa: S608
+    SELECT count(*) FROM moved
+"""
 _ATTEMPTS = """
     INSERT INTO attempt
         (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
@@ -101,13 +100,9 @@ async def record_plain(link: Link, worker: str, results: Sequence[Result], now: 
     """
     results = sorted(results, key=_id)
     try:
-        row = await link.raw.fetchrow(_PLAIN, *_plain_values(results, worker, now))
+        moved = await link.raw.fetchval(_PLAIN, *_plain_values(results, worker, now))
     except asyncpg.UniqueViolationError:  # one is on record already
         return False
-    assert row is not None
-    moved, covered = row
-    if covered:  # its app discarded what it held
-        await link.raw.execute(_DROP_JOBS, [each.claimed.id for each in results])
     return bool(moved == len(results))
 
 

@@ -1,6 +1,7 @@
 """Jobs and lanes in batches: what storage/sql/waiting.py does one by one, with the same locks.
 
-Whoever moves a delivery holds its row, then its order key, then lanes by their ids, then jobs.
+Whoever takes something for a worker holds the worker's row first; whoever moves a delivery holds its row,
+then its order key, then lanes by their ids, then jobs.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,6 +12,12 @@ from adjourn.storage.sql.rows import NEVER
 
 __all__ = ["Waits", "enter", "hold_orders", "promote", "wait", "wake"]
 
+_ENTERED = """
+    SELECT count(*) FROM (
+        SELECT 1 FROM unnest($1::text[], $2::uuid[]) AS given (id, floor)
+        JOIN worker ON worker.id = given.id AND worker.floor <= given.floor
+        FOR KEY SHARE OF worker) AS entered
+"""
 # One that is not enlisted is entered with a lease that is over, until it renews it or is reaped.
 _ENTER = """
     INSERT INTO worker
@@ -52,8 +59,13 @@ class Waits(NamedTuple):
 
 
 async def enter(link: Link, floors: dict[str, str], now: int) -> None:
-    """See that `reap` will find what these workers take, whatever became of them meanwhile."""
-    await link.raw.execute(_ENTER, list(floors), list(floors.values()), now)
+    """See that `reap` will find what these workers take, whatever became of them meanwhile.
+
+    Their rows are held so that none is reaped before the transaction ends.
+    """
+    given = (list(floors), list(floors.values()))
+    if await link.raw.fetchval(_ENTERED, *given) < len(floors):
+        await link.raw.execute(_ENTER, *given, now)
 
 
 async def hold_orders(link: Link, orders: Collection[tuple[str, str]]) -> None:

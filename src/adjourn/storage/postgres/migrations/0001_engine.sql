@@ -174,7 +174,7 @@ CREATE TABLE job (
     manual      boolean NOT NULL DEFAULT false    -- one extra attempt, asked for by hand
 );
 CREATE INDEX job_waiting ON job (lane_id, due, seq) WHERE owner IS NULL;
-CREATE INDEX job_owned ON job (owner, due) WHERE owner IS NOT NULL;
+CREATE INDEX job_owned ON job (owner) WHERE owner IS NOT NULL;
 CREATE INDEX job_by_app ON job (app_id, seq);
 CREATE INDEX job_in_order ON job (app_id, order_key, seq) WHERE order_key IS NOT NULL;
 CREATE INDEX job_by_hand ON job (app_id) WHERE manual;
