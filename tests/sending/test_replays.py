@@ -1,7 +1,9 @@
 """Replays: retried in steps, durably, and never faster than a backlog drains."""
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.sending.harness import DEADLINE, OK, World, eventually, world
@@ -10,15 +12,18 @@ from adjourn.models import DeliveryState, DisabledBy, Replay, ReplayStatus
 from adjourn.sending.policy import Reply
 from adjourn.sending.replays import Asked, Replays
 from adjourn.storage.base import Backlog
+from adjourn.storage.base import Replays as Port
 
 pytestmark = pytest.mark.anyio
 
 ABANDONED, DELIVERED = DeliveryState.ABANDONED, DeliveryState.DELIVERED
 
 
-def replays(w: World, *, rate: float = 1000.0, every: float = 0.01, nodes: int = 1) -> Replays:
+def replays(
+    w: World, *, rate: float = 1000.0, every: float = 0.01, nodes: int = 1, port: Port | None = None
+) -> Replays:
     return Replays(
-        port=w.store.replays,
+        port=port or w.store.replays,
         apps=w.apps,
         ids=w.ids,
         now=w.store.queue.now,
@@ -113,3 +118,40 @@ async def test_while_the_app_is_off_its_replay_waits(tmp_path: Path) -> None:
         await w.settled(DELIVERED, 3)
         assert len(w.sender.to(url)) == 3
         await service.stop()
+
+
+class Steps:
+    """A port that notes how many deliveries each step may take, and when, in the loop's seconds."""
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+        self.taken: list[tuple[float, int]] = []
+        self.enough = asyncio.Event()
+
+    async def list_running(self) -> list[Replay]:
+        return [self._replay]
+
+    async def step(self, replay: Replay, *, limit: int, waiting: int, quiet: timedelta) -> int:
+        self.taken.append((asyncio.get_running_loop().time(), limit))
+        if len(self.taken) == 4:
+            self.enough.set()
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("rate", "nodes", "limit", "pause"), [(1000.0, 1, 10, 0.01), (1000.0, 5, 2, 0.01), (20.0, 2, 1, 0.1)]
+)
+async def test_nodes_that_step_the_same_replay_share_its_rate(
+    tmp_path: Path, rate: float, nodes: int, limit: int, pause: float
+) -> None:
+    async with world(tmp_path, delays=()) as w:
+        await w.add("one")
+        replay = await replays(w).ask("one", Asked())
+        steps = Steps(replay)
+        service = replays(w, rate=rate, nodes=nodes, port=cast("Port", cast("Any", steps)))
+        service.start()
+        await steps.enough.wait()
+        await service.stop()
+    moments = [at for at, _ in steps.taken]
+    assert {each for _, each in steps.taken} == {limit}
+    assert moments[3] - moments[0] >= 3 * pause * 0.99
