@@ -34,16 +34,16 @@ from adjourn.config import Secret
 from adjourn.models import App, AppOptions, AppStatus
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
-from adjourn.sending.policy import Policy
+from adjourn.sending.policy import Policy, Reply
 from adjourn.sending.request import RequestBuilder
-from adjourn.sending.sender import Sender
+from adjourn.sending.sender import Request, Sender
 from adjourn.storage.base import Claimed
 from bench.aiohttp_sender import AiohttpSender
 
 _SENDERS = {"own": Http1Sender, "aiohttp": AiohttpSender}
 _AT_A_TIME = 64
 _HOSTS = 50
-_BODY = b'{"event_id":"0198f1f6-7c3e-7000-8000-000000000001","data":{"title":"' + b"x" * 540 + b'"}}'
+BODY = b'{"event_id":"0198f1f6-7c3e-7000-8000-000000000001","data":{"title":"' + b"x" * 540 + b'"}}'
 _FILES = 20_000
 _SECRET = Secret("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD")
 
@@ -83,7 +83,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _speeds(pem: str, requests: int, rounds: int) -> Iterator[dict[str, Any]]:
     for wire in ("plain", "tls"):
-        with _endpoint(pem if wire == "tls" else None) as port:
+        with receiver(pem if wire == "tls" else None) as port:
             for hosts in (1, _HOSTS):
                 best: dict[str, dict[str, Any]] = {}
                 for _ in range(rounds):
@@ -95,7 +95,7 @@ def _speeds(pem: str, requests: int, rounds: int) -> Iterator[dict[str, Any]]:
 
 def _memory(pem: str, stuck: int) -> Iterator[dict[str, Any]]:
     for wire in ("plain", "tls"):
-        with _endpoint(pem if wire == "tls" else None, "--stuck") as port:
+        with receiver(pem if wire == "tls" else None, "--stuck") as port:
             for name in _SENDERS:
                 yield _run(name=name, wire=wire, hosts=_HOSTS, port=port, pem=pem, count=stuck, stuck=True)
 
@@ -108,7 +108,7 @@ def _run(**part: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def _endpoint(pem: str | None, *more: str) -> Iterator[int]:
+def receiver(pem: str | None = None, *more: str) -> Iterator[int]:
     command = [sys.executable, "-m", "bench.endpoint", *(["--tls", pem] if pem else []), *more]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -168,37 +168,48 @@ class _Requests:
         self._urls = urls
         self._builder = RequestBuilder()
         self._policy = Policy(retry_delays=(), timeout=datetime.timedelta(seconds=120))
-        self._app = _app()
+        self._app = bench_app()
         self._claimed = Claimed(
             id="dlv_1",
             app_id="app_1",
             lane_id=1,
             event_id="0198f1f6-7c3e-7000-8000-000000000001",
             event_type="meeting.completed",
-            body=_BODY,
+            body=BODY,
         )
 
     async def send(self, count: int) -> None:
         """As many at a time as a busy lane has in flight. Raises RuntimeError unless all succeed."""
-        left = iter(range(count))
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        left = count
 
-        async def keep_busy() -> None:
-            for _ in left:
-                await self.send_one()
+        def hear(reply: Reply) -> None:
+            nonlocal left
+            left -= 1
+            if not reply.succeeded and not ended.done():
+                ended.set_exception(RuntimeError(reply.error))
+            elif left >= _AT_A_TIME:
+                self._sender.start(self._next(), hear)
+            elif left == 0 and not ended.done():
+                ended.set_result(None)
 
-        await asyncio.gather(*(keep_busy() for _ in range(_AT_A_TIME)))
+        for _ in range(min(_AT_A_TIME, count)):
+            self._sender.start(self._next(), hear)
+        await ended
 
     async def send_one(self) -> None:
-        url = self._urls[self.started % len(self._urls)]
-        self.started += 1
-        now = datetime.datetime.now(datetime.UTC)
-        request = self._builder.build(self._app, self._claimed, self._policy, url=url, now=now)
-        reply = await self._sender.send(request)
+        reply = await self._sender.send(self._next())
         if not reply.succeeded:
             raise RuntimeError(reply.error)
 
+    def _next(self) -> Request:
+        url = self._urls[self.started % len(self._urls)]
+        self.started += 1
+        now = datetime.datetime.now(datetime.UTC)
+        return self._builder.build(self._app, self._claimed, self._policy, url=url, now=now)
 
-def _app() -> App:
+
+def bench_app() -> App:
     now = datetime.datetime.now(datetime.UTC)
     return App(
         id="app_1",

@@ -165,6 +165,40 @@ async def test_recording_the_same_again_changes_nothing(world: World, ends: str)
     assert len(await world.claim()) == (1 if ends == "failure" else 0)
 
 
+@pytest.mark.parametrize("known", [0, 1, 60, 119, 120])
+async def test_of_a_batch_some_may_be_on_record_already(world: World, known: int) -> None:
+    """Held since they were published, claimed, delivered and failed, all in one batch."""
+    await world.add_app()
+    held = [await world.publish_held() for _ in range(40)]
+    for _ in range(80):
+        await world.publish_waiting()
+    claimed = await world.claim()
+    assert len(claimed) == 80
+    results = [world.success(each) for each in (*held, *claimed[:60])]
+    results += [world.failure(each) for each in claimed[60:]]
+    await world.record(*results[::-1][:known])
+    await world.record(*results)
+    await world.record(*results)
+    for result in results:
+        delivery = await world.get(result.claimed.id)
+        assert (delivery.state, delivery.attempt_no) == (result.step.state, 1)
+        assert await world.attempts(result.claimed.id) == [1]
+    assert await world.claim() == []
+    world.clock.advance(MINUTE)
+    assert len(await world.claim()) == 20
+
+
+async def test_a_success_of_what_was_reaped_leaves_nothing_to_wait(world: World) -> None:
+    """Its worker lost the lease while it sent; the delivery waits for another, and is not sent again."""
+    await world.add_app()
+    await world.enlist()
+    held = [await world.publish_held() for _ in range(3)]
+    world.clock.advance(LEASE + MS)
+    await world.store.queue.reap()
+    await world.record(*(world.success(each) for each in held))
+    assert await world.claim("w2") == []
+
+
 async def test_recording_a_success_again_spares_the_retry_asked_for_since(world: World) -> None:
     await world.add_app()
     await world.publish_waiting()

@@ -105,15 +105,18 @@ def _attempt_rows(worker: str, results: Sequence[Result]) -> list[tuple[object, 
 
 
 def _deliver(connection: Connection, worker: str, delivered: Sequence[Result], now: int) -> None:
-    alike: dict[tuple[int | None, int, int], list[Result]] = defaultdict(list)
+    alike: dict[tuple[int | None, int, int, bool], list[Result]] = defaultdict(list)
     for each in delivered:
-        alike[each.attempt.http_status, each.attempt.no, each.step.retry_count].append(each)
-    for (status, no, retry_count), those in alike.items():
-        ids = id_list(each.claimed.id for each in those)
-        values = (now, status, no, retry_count, ids)
-        if connection.execute(_DELIVERED + _IF_HELD, (*values, worker)).rowcount < len(those):
-            connection.execute(_DELIVERED, values)
-            connection.execute(_DROP, (id_list(each.claimed.id for each in those if not _is_ordered(each)),))
+        claimed, step = each.claimed, each.step
+        alike[each.attempt.http_status, each.attempt.no, step.retry_count, claimed.from_job].append(each)
+    for (status, no, retry_count, from_job), those in alike.items():
+        values = (now, status, no, retry_count, id_list(each.claimed.id for each in those))
+        if not from_job:
+            held = connection.execute(_DELIVERED + _IF_HELD, (*values, worker)).rowcount
+            if held == len(those):
+                continue
+        connection.execute(_DELIVERED, values)
+        connection.execute(_DROP, (id_list(each.claimed.id for each in those if not _is_ordered(each)),))
     for each in delivered:
         if _is_ordered(each):
             finish(connection, each.claimed.id, now)
