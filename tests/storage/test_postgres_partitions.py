@@ -8,10 +8,12 @@ import pytest
 from tests.postgres import new_database
 from tests.storage.harness import KEY, MS, START, Clock, World
 
-from adjourn.errors import NotFound, StorageError
+from adjourn.errors import InputError, NotFound, StorageError
 from adjourn.ids import Uuid7
+from adjourn.models import DeliveryState
+from adjourn.storage.base import Claimed
 from adjourn.storage.postgres import PostgresStore
-from adjourn.storage.postgres.partitions import lowest_id
+from adjourn.storage.postgres.days import lowest_id, place_of
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio
@@ -99,7 +101,7 @@ async def test_what_is_published_lies_in_its_day(days: Days) -> None:
 
 async def test_what_has_no_day_is_refused_not_lost(days: Days) -> None:
     days.world.clock.advance(30 * DAY)
-    with pytest.raises(StorageError, match="no partition"):
+    with pytest.raises(StorageError, match="publication_20260204"):
         await days.world.publish_waiting()
 
 
@@ -209,6 +211,50 @@ async def test_without_a_retention_nothing_is_dropped(database: str) -> None:
         assert name(START) in await Days(database, World(store, clock), store).found()
     finally:
         await store.close()
+
+
+async def test_what_is_published_on_both_sides_of_midnight_lies_in_both_days(days: Days) -> None:
+    world = days.world
+    await world.enlist()
+    before = world.delivery(owner="w1")
+    world.clock.advance(DAY)
+    after = world.delivery(owner="w1")
+    await world.store.queue.publish([world.entry(before), world.entry(after)])
+    held = [
+        Claimed(
+            id=each.id,
+            app_id="app",
+            lane_id=each.lane_id,
+            event_id=each.event_id,
+            event_type=each.event_type,
+            body=b"{}",
+        )
+        for each in (before, after)
+    ]
+    await world.record(*(world.success(each) for each in held))
+    assert [await world.state(each.id) for each in held] == [DeliveryState.DELIVERED] * 2
+    again, more = await world.publish_waiting(), world.delivery()
+    await world.publish(more)
+    await world.record(*(world.failure(each) for each in await world.claim()))
+    assert [await world.state(each) for each in (again, more.id)] == [DeliveryState.FAILED] * 2
+
+
+async def test_an_attempt_that_is_recorded_after_its_day_was_dropped_is_nobodys(days: Days) -> None:
+    world = days.world
+    await world.publish_waiting()
+    late = world.success(await world.claim_one())
+    await world.record(world.success(late.claimed), worker="w2")
+    await days.pass_days(5)
+    with pytest.raises(InputError, match="was dropped"):
+        await world.record(late)
+
+
+def test_a_place_is_a_day_or_the_whole_table() -> None:
+    midnight = datetime(2026, 1, 6, tzinfo=UTC)
+    ids = [lowest_id(midnight - MS), lowest_id(midnight), lowest_id(midnight + DAY - MS)]
+    assert place_of(ids[:1]) == "_20260105"
+    assert place_of(ids[1:]) == "_20260106"
+    assert place_of(ids) == ""
 
 
 def test_the_lowest_id_of_a_moment_is_below_every_id_made_then() -> None:

@@ -1,19 +1,18 @@
 """A partition for each day of what is published: made a week ahead, dropped when it is over and old.
 
-Ids begin with the time, so a day is a range of ids. There is no partition for what fits into none.
+There is no partition for what fits into none.
 """
 
 import logging
-from datetime import UTC, datetime, time, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.database import PostgresDatabase
-from adjourn.storage.sql.rows import to_ms
+from adjourn.storage.postgres.days import Day, lowest_id
 
-__all__ = ["Day", "drop_old", "lowest_id", "make_days"]
+__all__ = ["drop_old", "make_days"]
 
 _log = logging.getLogger(__name__)
 
@@ -37,29 +36,6 @@ _FOUND = """
 _UNFINISHED = """
     SELECT EXISTS (SELECT FROM job WHERE delivery_id < $1) OR EXISTS (SELECT FROM worker WHERE floor < $1)
 """
-
-
-class Day(NamedTuple):
-    """A day, UTC, and the names of its partitions."""
-
-    start: datetime
-
-    @classmethod
-    def of(cls, moment: datetime) -> "Day":
-        return cls(datetime.combine(moment.astimezone(UTC).date(), time(), UTC))
-
-    @property
-    def end(self) -> datetime:
-        return self.start + _DAY
-
-    def partition(self, table: str) -> str:
-        return f"{table}_{self.start:%Y%m%d}"
-
-
-def lowest_id(moment: datetime) -> str:
-    """The lowest UUIDv7 of that moment, or lower: 48 bits of milliseconds, then zeros."""
-    digits = f"{to_ms(moment):012x}"
-    return f"{digits[:8]}-{digits[8:]}-0000-0000-000000000000"
 
 
 async def make_days(database: PostgresDatabase, now: datetime) -> None:

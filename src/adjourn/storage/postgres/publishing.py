@@ -8,6 +8,7 @@ from msgspec.json import decode, encode
 from adjourn.errors import NotFound
 from adjourn.storage.base import AnswerExists, Entry, NewDelivery, StaleApps
 from adjourn.storage.postgres.bridge import Link
+from adjourn.storage.postgres.days import place_of
 from adjourn.storage.postgres.waiting import enter, hold_orders, wake
 from adjourn.storage.sql.rows import NEVER, to_ms
 
@@ -16,6 +17,7 @@ __all__ = ["Batch", "add_lanes", "is_stored", "publish_at_once", "publish_in_ste
 # Nothing is stored where an app has another version than planned with, or where the worker that holds what is
 # published is not entered with a floor below it: `reap` would not find that.
 # `unnest` side by side in the select list: in FROM each would be a table in memory first.
+# `place`: of which day (days.py).
 _PUBLISH = """
     WITH stale AS MATERIALIZED (
         SELECT planned.id FROM unnest($1::text[], $2::bigint[]) AS planned (id, version)
@@ -25,18 +27,19 @@ _PUBLISH = """
     may AS MATERIALIZED (
         SELECT WHERE NOT EXISTS (SELECT FROM stale) AND ($3 IS NULL OR EXISTS (SELECT FROM held))),
     publications AS (
-        INSERT INTO publication
+        INSERT INTO publication{place}
         SELECT unnest($5::uuid[]), unnest($6::bigint[]), unnest($7::text[]), unnest($8::text[]),
                unnest($9::text[]), unnest($10::text[]), unnest($11::bytea[]), unnest($12::bytea[]),
                unnest($13::bytea[])
         WHERE EXISTS (SELECT FROM may)),
     events AS (
-        INSERT INTO event
+        INSERT INTO event{place}
         SELECT unnest($14::uuid[]), unnest($15::uuid[]), unnest($16::text[]), unnest($17::text[]),
                unnest($18::bytea[]), unnest($19::bytea[])
         WHERE EXISTS (SELECT FROM may)),
     deliveries AS (
-        INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, owner, state, created_at)
+        INSERT INTO delivery{place}
+            (id, app_id, event_id, event_type, lane_id, target, owner, state, created_at)
         SELECT unnest($20::uuid[]), unnest($21::text[]), unnest($22::uuid[]), unnest($23::text[]),
                unnest($24::bigint[]), unnest($25::text[]), unnest($26::text[]), 'pending', $27::bigint
         WHERE EXISTS (SELECT FROM may))
@@ -114,6 +117,14 @@ class Batch(NamedTuple):
             and not any(each.owner is None for each in self.deliveries)
         )
 
+    @property
+    def place(self) -> str:
+        """The day of all of it (days.py), if it is one."""
+        ids = [entry.publication.id for entry in self.entries]
+        ids += [each.id for entry in self.entries for each in entry.events]
+        ids += [each.id for each in self.deliveries]
+        return place_of(ids)
+
     def values(self, now: int) -> tuple[Any, ...]:
         """Of `_PUBLISH`; the worker is not checked where there are several."""
         publications = [entry.publication for entry in self.entries]
@@ -162,7 +173,7 @@ async def publish_at_once(link: Link, batch: Batch, now: int) -> bool:
 
     Raises StaleApps.
     """
-    row = await link.raw.fetchrow(_PUBLISH, *batch.values(now))
+    row = await link.raw.fetchrow(_PUBLISH.format(place=batch.place), *batch.values(now))
     assert row is not None
     if row[1] is not None:
         raise StaleApps(decode(row[1], type=list[str]))

@@ -12,9 +12,11 @@ import asyncpg
 import msgspec
 from msgspec.json import encode
 
+from adjourn.errors import InputError
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Result
 from adjourn.storage.postgres.bridge import Link, run_on
+from adjourn.storage.postgres.days import place_of
 from adjourn.storage.postgres.health import record_health
 from adjourn.storage.postgres.waiting import Waits, hold_orders, promote, wait
 from adjourn.storage.sql.ailing import switch_off
@@ -23,22 +25,26 @@ from adjourn.storage.sql.rows import NEVER, to_ms
 __all__ = ["is_plain", "record", "record_plain"]
 
 _NEVER_EARLY = timedelta(microseconds=999)  # times are kept in whole milliseconds, rounded down
+_GONE = (asyncpg.UndefinedTableError, asyncpg.CheckViolationError)
+_TOO_LATE = "the day of a delivery whose attempt is to be recorded was dropped"
 _UNFINISHED = (DeliveryState.PENDING, DeliveryState.FAILED)
 
 # Only what its worker still holds, so that no job waits for it. Deliveries by their ids, so that nobody waits
 # for one who waits for him.
+# `place`: of which day (days.py).
 _PLAIN = """
     WITH recorded AS (
-        INSERT INTO attempt
+        INSERT INTO attempt{place}
             (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
         SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
                unnest($5::bytea[]), unnest($6::bytea[]), 1, $7, ''),
     moved AS (
-        UPDATE delivery SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
+        UPDATE delivery{place} AS delivery
+        SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
                http_status = given.http_status, error = '', owner = NULL,
                attempt_no = greatest(delivery.attempt_no, 1)
         FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::bigint[]) AS http_status) AS given
-        WHERE delivery.id = given.id AND delivery.id BETWEEN $9 AND $10 AND delivery.owner = $7
+        WHERE delivery.id = given.id AND delivery.owner = $7
         RETURNING delivery.app_id),
     well AS (
         UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
@@ -49,7 +55,7 @@ _PLAIN = """
     SELECT count(*) FROM moved
 """
 _ATTEMPTS = """
-    INSERT INTO attempt
+    INSERT INTO attempt{place}
         (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
     SELECT *, $9
     FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::bytea[],
@@ -58,7 +64,7 @@ _ATTEMPTS = """
 """
 _HOLD = """
     SELECT id::text, state, owner, attempt_no, retry_count, next_retry_at, delivered_at, http_status, error
-    FROM delivery WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 ORDER BY id FOR NO KEY UPDATE
+    FROM delivery{place} WHERE id = ANY($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _HOLD_JOBS = """
     SELECT delivery_id::text, owner, seq,
@@ -68,14 +74,15 @@ _HOLD_JOBS = """
     FROM job WHERE delivery_id = ANY($1::uuid[]) ORDER BY delivery_id FOR NO KEY UPDATE
 """
 _MOVE = """
-    UPDATE delivery SET state = given.state, attempt_no = given.attempt_no, retry_count = given.retry_count,
+    UPDATE delivery{place} AS delivery
+    SET state = given.state, attempt_no = given.attempt_no, retry_count = given.retry_count,
            next_retry_at = given.next_retry_at, delivered_at = given.delivered_at,
            http_status = given.http_status, error = given.error, owner = given.owner
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
                 $8::int[], $9::text[])
              AS given (id, state, owner, attempt_no, retry_count, next_retry_at, delivered_at, http_status,
                        error)
-    WHERE delivery.id = given.id AND delivery.id BETWEEN $10 AND $11
+    WHERE delivery.id = given.id
 """
 _DROP = "DELETE FROM job WHERE delivery_id = ANY($1::uuid[]) RETURNING app_id, order_key"
 
@@ -100,9 +107,13 @@ async def record_plain(link: Link, worker: str, results: Sequence[Result], now: 
     """
     results = sorted(results, key=_id)
     try:
-        moved = await link.raw.fetchval(_PLAIN, *_plain_values(results, worker, now))
+        moved = await link.raw.fetchval(
+            _PLAIN.format(place=_place(results)), *_plain_values(results, worker, now)
+        )
     except asyncpg.UniqueViolationError:  # one is on record already
         return False
+    except _GONE as exc:
+        raise InputError(_TOO_LATE) from exc
     return bool(moved == len(results))
 
 
@@ -118,20 +129,30 @@ def _plain_values(results: Sequence[Result], worker: str, now: int) -> tuple[Any
         [encode(each.response_headers) for each in attempts],
         worker,
         now,
-        ids[0],
-        ids[-1],
     )
 
 
 async def record(link: Link, worker: str, results: Sequence[Result], now: int) -> list[str]:
-    """In a transaction. The apps that changed, since a URL of theirs is gone."""
+    """In a transaction. The apps that changed, since a URL of theirs is gone.
+
+    Raises InputError where one is of a day that was dropped: then there is nothing to put it on record for.
+    """
+    try:
+        return await _record(link, worker, results, now)
+    except _GONE as exc:
+        raise InputError(_TOO_LATE) from exc
+
+
+async def _record(link: Link, worker: str, results: Sequence[Result], now: int) -> list[str]:
     given = sorted(results, key=_id)
     ids = list(dict.fromkeys(each.claimed.id for each in given))
     orders = {(each.claimed.app_id, each.claimed.order_key) for each in given}
-    rows = {row[0]: _Row(*row) for row in await link.raw.fetch(_HOLD, ids, ids[0], ids[-1])}
+    place = _place(given)
+    rows = {row[0]: _Row(*row) for row in await link.raw.fetch(_HOLD.format(place=place), ids)}
     await hold_orders(link, [(app_id, key) for app_id, key in orders if key is not None])
     jobs = {row[0]: row for row in await link.raw.fetch(_HOLD_JOBS, ids)}
-    new = {(row[0], row[1]) for row in await link.raw.fetch(_ATTEMPTS, *_attempts(given), worker)}
+    appended = await link.raw.fetch(_ATTEMPTS.format(place=place), *_attempts(given), worker)
+    new = {(row[0], row[1]) for row in appended}
     moves = _Moves(worker, rows, jobs, now)
     counted = moves.make(results, new)
     await moves.write(link)
@@ -242,7 +263,7 @@ class _Moves:
         if self._moved:
             ids = sorted(self._moved)
             columns = zip(*(msgspec.structs.astuple(self._moved[each]) for each in ids), strict=True)
-            await link.raw.execute(_MOVE, *columns, ids[0], ids[-1])
+            await link.raw.execute(_MOVE.format(place=place_of(ids)), *columns)
         await wait(link, list(self._waits.values()))
         if self._ended:  # after that: what waits again may be the next of an order that ends here
             dropped = await link.raw.fetch(_DROP, list(self._ended))
@@ -268,6 +289,10 @@ def _attempts(results: Collection[Result]) -> tuple[list[Any], ...]:
 def _text(text: str) -> str:
     """What an endpoint said: as PostgreSQL can keep it."""
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
+
+
+def _place(results: Sequence[Result]) -> str:
+    return place_of([each.claimed.id for each in results])
 
 
 def _id(result: Result) -> str:

@@ -10,11 +10,10 @@ from adjourn.storage.sql.rows import NEVER
 
 __all__ = ["DEAD", "give_back", "reap"]
 
+# Both take deliveries by their ids' index, one after the other.
 _RELEASE = """
-    WITH held AS (SELECT id FROM delivery
-                  WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND owner = $4 ORDER BY id FOR UPDATE)
-    UPDATE delivery SET owner = NULL FROM held WHERE delivery.id = held.id AND delivery.id BETWEEN $2 AND $3
-    RETURNING delivery.id::text, app_id, lane_id
+    UPDATE delivery SET owner = NULL WHERE id = ANY($1::uuid[]) AND id BETWEEN $2 AND $3 AND owner = $4
+    RETURNING id::text, app_id, lane_id
 """
 _JOBS = "SELECT lane_id, due FROM job WHERE delivery_id = ANY($1::uuid[]) AND owner = $2"
 _RELEASE_JOBS = "UPDATE job SET owner = NULL WHERE delivery_id = ANY($1::uuid[]) AND owner = $2"
@@ -22,9 +21,7 @@ _RELEASE_COVERED = f"{_RELEASE_JOBS} AND due = {NEVER}"
 DEAD = "SELECT id FROM worker WHERE expires_at < $1 ORDER BY id"
 _HOLD_DEAD = "SELECT floor FROM worker WHERE id = $1 AND expires_at < $2 FOR UPDATE SKIP LOCKED"
 _ORPHANS = """
-    WITH held AS (SELECT id FROM delivery WHERE id >= $1 AND owner = $2 ORDER BY id FOR UPDATE)
-    UPDATE delivery SET owner = NULL FROM held WHERE delivery.id = held.id AND delivery.id >= $1
-    RETURNING delivery.id::text, app_id, lane_id
+    UPDATE delivery SET owner = NULL WHERE id >= $1 AND owner = $2 RETURNING id::text, app_id, lane_id
 """
 _JOBS_OF = "SELECT lane_id, min(due) FROM job WHERE owner = $1 GROUP BY lane_id"
 _RELEASE_JOBS_OF = "UPDATE job SET owner = NULL WHERE owner = $1"
