@@ -26,7 +26,8 @@ def nodes(postgres_url: str) -> Servers:
     return Servers.on_postgres(postgres_url)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture
 def any_servers(request: pytest.FixtureRequest) -> Servers:
+    """Those that the test's parameter names: `sqlite` or `postgres`."""
     found: Servers = request.getfixturevalue("servers" if request.param == "sqlite" else "nodes")
     return found

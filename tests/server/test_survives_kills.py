@@ -72,7 +72,11 @@ async def wait_until_all_delivered(client: httpx.AsyncClient, count: int) -> Non
             await asyncio.sleep(0.05)
 
 
-@pytest.mark.parametrize("answered_before", [0, 300])
+@pytest.mark.parametrize(
+    ("any_servers", "answered_before"),
+    [("sqlite", 0), ("sqlite", 300), ("postgres", 300)],
+    indirect=["any_servers"],
+)
 def test_every_event_arrives_though_the_server_is_killed(any_servers: Servers, answered_before: int) -> None:
     async def run() -> None:
         async with local_endpoint() as endpoint:
@@ -98,6 +102,7 @@ def test_every_event_arrives_though_the_server_is_killed(any_servers: Servers, a
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("any_servers", ["sqlite", "postgres"], indirect=True)
 def test_a_server_asked_to_stop_loses_nothing_and_sends_nothing_twice(any_servers: Servers) -> None:
     async def run() -> None:
         async with local_endpoint() as endpoint:
@@ -116,7 +121,7 @@ def test_a_server_asked_to_stop_loses_nothing_and_sends_nothing_twice(any_server
     asyncio.run(run())
 
 
-def test_what_failed_before_the_kill_is_retried_after_it(any_servers: Servers) -> None:
+def test_what_failed_before_the_kill_is_retried_after_it(servers: Servers) -> None:
     refusing = True
 
     def answer(received: Received) -> int:
@@ -125,13 +130,13 @@ def test_what_failed_before_the_kill_is_retried_after_it(any_servers: Servers) -
     async def run() -> None:
         nonlocal refusing
         async with local_endpoint(answer) as endpoint:
-            async with any_servers.start() as first:
+            async with servers.start() as first:
                 await create_app(first.client, endpoint.url)
                 accepted = await publish(first.client, _BATCH)
                 await endpoint.wait_for(100)
                 await first.end(signal.SIGKILL)
             refusing = False
-            async with any_servers.start() as second:
+            async with servers.start() as second:
                 await wait_until_all_delivered(second.client, len(accepted))
             assert by_event(endpoint.received).keys() == accepted.keys()
 
