@@ -477,7 +477,7 @@ def test_an_attempt_that_ends_in_any_phase_leaves_nothing(run_own: Run, phase: s
                 attempt = asyncio.create_task(sender.send(request))
                 await eventually(asked.is_set)
                 if phase not in ("resolving", "connecting"):
-                    await eventually(lambda: server.open == 1)
+                    await eventually(lambda: server.open == 1 or attempt.done())  # a slow machine: timed out
                 for _ in range(5):
                     await asyncio.sleep(0)
                 if end == "cancelled":
