@@ -62,6 +62,8 @@ class PostgresQueue(SqlQueue):
     # publishing
 
     async def publish(self, entries: Sequence[Entry]) -> None:
+        if not entries:
+            return
         batch = Batch.of(entries)
         self._database.on_step("publish.begun")
         await self._again("publishing failed", lambda: self._publish(batch))
