@@ -22,8 +22,12 @@ _COVER = f"""
     INSERT INTO job (delivery_id, app_id, lane_id, due, owner) VALUES (?, ?, ?, {NEVER}, ?)
     ON CONFLICT (delivery_id) DO UPDATE SET owner = excluded.owner
 """  # noqa: S608
-_DISCARD = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
-_DRAIN = "UPDATE app SET drain_seq = (SELECT coalesce(max(seq), 0) FROM job) WHERE id = ?"
+_DISCARD = """
+    UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job WHERE app_id = app.id) WHERE id = ?
+"""
+_DRAIN = """
+    UPDATE app SET drain_seq = (SELECT coalesce(max(seq), 0) FROM job WHERE app_id = app.id) WHERE id = ?
+"""
 # Those beyond the limit come at their own time, within the half hour: so many at once cost 20 ms.
 _RETRIES = f"""
     SELECT seq, delivery_id, lane_id FROM job

@@ -35,7 +35,10 @@ __all__ = ["SqlDirectory"]
 
 _IS_THERE = "SELECT 1 FROM app WHERE id = ? AND status <> 'deleted'"
 # A deleted app may be added again under its id; what it discarded stays discarded.
-_REVIVE = "UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job), drain_seq = 0 WHERE id = ?"
+_REVIVE = """
+    UPDATE app SET discard_seq = (SELECT coalesce(max(seq), 0) FROM job WHERE app_id = app.id), drain_seq = 0
+    WHERE id = ?
+"""
 _CLIENT_ID_TAKEN = "SELECT 1 FROM app WHERE client_id = ?"
 _ADD_CREDENTIAL = "INSERT INTO credential (app_id, type, hash, sealed, created_at) VALUES (?, ?, ?, ?, ?)"
 _BEFORE = "SELECT webhook_enabled, disabled FROM app WHERE id = ? AND version = ? AND status <> 'deleted'"
