@@ -98,7 +98,8 @@ class TestAChangeThatOneHasAnswered:
         async def keep_publishing(on: Node) -> None:
             nonlocal published
             while going:
-                published += len(await on.publish(published, count=20))
+                made = await on.publish(count=20)
+                published += len(made)  # not at once: the other adds to it meanwhile
 
         async with local_endpoint() as endpoint, local_endpoint() as control:
             app_id = (await one.create_app(endpoint.url))["app"]["id"]
