@@ -34,7 +34,9 @@ async def migrate(raw: Any) -> None:
                 await raw.execute(f"BEGIN; {migration.sql}; {done}; COMMIT")
     finally:
         if not raw.is_closed():
-            await raw.execute(f"ROLLBACK; SELECT pg_advisory_unlock({_LOCK})")
+            if raw.is_in_transaction():
+                await raw.execute("ROLLBACK")
+            await raw.execute(f"SELECT pg_advisory_unlock({_LOCK})")
 
 
 async def _version(raw: Any) -> int:
