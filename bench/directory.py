@@ -8,7 +8,7 @@ from bench.machine import memory_of
 from bench.row import Row
 from bench.server import Setup, serving
 from bench.ways import WAYS
-from bench.whole import throughput
+from bench.whole import settle, throughput
 
 __all__ = ["measure_directory"]
 
@@ -34,6 +34,9 @@ def _measure(bench: Bench, setup: Setup) -> Row:
         make_apps(url, scale.apps, url=f"'http://127.0.1.' || (n % 20 + 1) || ':{port}/'", users=users_each)
         with serving(setup, url, bench.folder) as server:
             bench.say(name)
+            before = bench.nginx.count()
+            server.publish(WAYS[0].events(users))  # each app's first event makes its lane
+            settle(bench.nginx, before + len(users))
             throughput(bench, (setup, server), WAYS[0], users, seconds=scale.warm_up)
             done = throughput(bench, (setup, server), WAYS[0], users, seconds=scale.load)
             memory = memory_of(server.pid)

@@ -106,6 +106,7 @@ def make_apps(database_url: str, count: int, *, url: str, users: int = 1) -> Non
         },
         of=of,
     )
+    filler.run("ANALYZE")
 
 
 def make_lanes(filler: Filler, app_ids: Sequence[str], *, origin: str) -> None:

@@ -59,20 +59,18 @@ def _let_hang(bench: Bench, server: Server) -> None:
     """Two deliveries for each."""
     bench.say("healthy endpoints: others begin to hang")
     events = WAYS[0].events([f"user-{number}-0" for number in range(bench.scale.hanging)])
-    with server.client() as client:
-        for first in range(0, len(events), 100):
-            batch = {"events": events[first : first + 100] * 2}
-            client.post("/v1/platform/events/batch", json=batch).raise_for_status()
+    server.publish(events * 2)
 
 
 def _row(bench: Bench, name: str, server: Server, noting: Endpoint, *, hanging: int) -> Row:
     """Beside `hanging` endpoints, a part of what is published is for these."""
     bench.say(f"healthy endpoints: {name}")
     healthy = WAYS[0].numbered(_HEALTHY)
-    other = WAYS[0].numbered([f"user-{number}-0" for number in range(hanging)]) if hanging else healthy
+    other = WAYS[0].numbered([f"user-{number}-0" for number in range(hanging)])
 
     def request(number: int) -> tuple[str, bytes]:
-        return other(number // _HANGS) if number % _HANGS == 0 else healthy(number)
+        """What hangs never arrives, so that its title may be any number."""
+        return other(number // _HANGS) if hanging and number % _HANGS == 0 else healthy(number)
 
     publish_paced([server.url], healthy, per_s=_PER_S, seconds=bench.scale.warm_up)
     wait_until(

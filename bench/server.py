@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import msgspec
@@ -17,6 +18,9 @@ __all__ = ["SECRET_KEY", "STORES", "Server", "Setup", "serving"]
 
 _COMMANDS = {"own": ["adjourn", "serve"], "aiohttp": ["bench.serve_aiohttp"]}
 _START_WITHIN = 60  # seconds
+_BATCH = 200  # events
+
+Json = dict[str, Any]
 
 STORES = {"sqlite": "SQLite", "postgres": "PostgreSQL"}
 SECRET_KEY = Fernet.generate_key().decode()
@@ -60,11 +64,12 @@ class Server:
                 connections = {"connections": [{"user_id": user, "email": f"{user}@example.com"}]}
                 client.put(f"/v1/platform/apps/{made}/connections", json=connections).raise_for_status()
 
-    def total(self, **filters: str) -> int:
-        """How many deliveries match."""
+    def publish(self, events: Sequence[Json]) -> None:
+        """In batches, one after the other."""
         with self.client() as client:
-            answer = client.get("/v1/platform/deliveries", params={**filters, "limit": "1"})
-            return int(answer.raise_for_status().json()["total"])
+            for first in range(0, len(events), _BATCH):
+                batch = {"events": events[first : first + _BATCH]}
+                client.post("/v1/platform/events/batch", json=batch).raise_for_status()
 
 
 @contextmanager

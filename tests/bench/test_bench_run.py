@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from bench.__main__ import main
-from bench.latency import percentile
+from bench.latency import check_numbers, percentile
 from bench.machine import cpu_of, memory_of
 from bench.parts import PARTS
 from bench.processes import NotReady, running, wait_until
@@ -50,6 +50,17 @@ def test_a_numbered_request_holds_its_number_in_every_title() -> None:
 @pytest.mark.parametrize(("percent", "value"), [(50, 2), (51, 3), (99, 4), (100, 4), (1, 1)])
 def test_percentile_is_a_value_that_so_many_do_not_exceed(percent: int, value: int) -> None:
     assert percentile([1, 2, 3, 4], percent) == value
+
+
+@pytest.mark.parametrize(("numbers", "per_request"), [([0, 1, 2], 1), ([0, 0, 1, 1], 2), ([1, 2], 0.9)])
+def test_arrivals_of_each_request_are_as_many_as_it_makes(numbers: list[int], per_request: float) -> None:
+    check_numbers(numbers, per_request)
+
+
+@pytest.mark.parametrize(("numbers", "per_request"), [([0, 1, 1], 1), ([0, 0, 0], 2), ([1, 1], 0.9)])
+def test_an_arrival_under_the_number_of_another_is_no_latency(numbers: list[int], per_request: float) -> None:
+    with pytest.raises(RuntimeError, match="arrivals of one request"):
+        check_numbers(numbers, per_request)
 
 
 def test_cpu_and_memory_are_those_of_a_tree_with_what_ended_in_it() -> None:
