@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import faulthandler
 import os
 import random
 import statistics
@@ -39,6 +40,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 @pytest.mark.soak
 def test_nothing_grows_under_steady_load(postgres_url: str) -> None:
+    faulthandler.cancel_dump_traceback_later()  # it does not hang, it is long
     rng = random.Random(20261121)
 
     def answer(received: Received) -> int:
