@@ -126,6 +126,8 @@ def _report(rows: Sequence[Row], options: argparse.Namespace) -> None:
         style = {True: "green", False: "red", None: "dim"}[verdict.reached]
         console.print(bar_line(verdict), style=style, markup=False, highlight=False, soft_wrap=True)
     scale = "quick" if options.quick else "full"
+    if options.quick:
+        console.print("\n--quick is too small and too short for the bars: they hold for the full run alone")
     options.json.write_bytes(as_json(results, verdicts, scale=scale, at=datetime.now(UTC), machine=machine()))
     options.svg.write_text(draw(panels(results, TITLES)))
     console.print(f"\nall figures: {options.json}, plot: {options.svg}", highlight=False)

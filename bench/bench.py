@@ -27,7 +27,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
     hanging: int  # endpoints that hang
     hung: float  # until their first attempts timed out
     moved: int  # deliveries, when an app is enabled again
-    stuck: int  # requests in flight
+    stuck: int  # requests in flight; 0: their memory is not measured
     apps: int
     connections: int
     nodes: int
@@ -53,7 +53,7 @@ FULL = Scale(
 )
 QUICK = Scale(
     warm_up=1,
-    load=2,
+    load=1,
     half_load=1,
     requests=20_000,
     rows=(10_000, 50_000),
@@ -62,7 +62,7 @@ QUICK = Scale(
     hanging=100,
     hung=0,
     moved=1_000,
-    stuck=500,
+    stuck=0,
     apps=500,
     connections=10_000,
     nodes=3,

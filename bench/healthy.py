@@ -36,7 +36,7 @@ def measure_healthy(bench: Bench) -> Iterator[Row]:
             yield _row(bench, "alone", server, noting, hanging=0)
         bench.say(f"healthy endpoints: making {bench.scale.dead:,} deliveries that wait for dead ones")
         _fill(bench, url, stuck)
-        with serving(setup, url, bench.folder) as server:
+        with serving(setup, url, bench.folder, kill=True) as server:
             _let_hang(bench, server)
             yield _row(bench, "others begin to hang", server, noting, hanging=bench.scale.hanging)
             if bench.scale.hung:

@@ -13,6 +13,8 @@ __all__ = ["measure_memory"]
 
 def measure_memory(bench: Bench) -> Iterator[Row]:
     """Rows `plain` and `tls`, above idle; and the same of aiohttp's sender."""
+    if not bench.scale.stuck:
+        return
     bench.say(f"memory of {bench.scale.stuck:,} requests in flight")
     command = [
         sys.executable,

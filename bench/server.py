@@ -73,8 +73,10 @@ class Server:
 
 
 @contextmanager
-def serving(setup: Setup, database_url: str, folder: Path, *, name: str = "adjourn") -> Iterator[Server]:
-    """Raises NotReady."""
+def serving(
+    setup: Setup, database_url: str, folder: Path, *, name: str = "adjourn", kill: bool = False
+) -> Iterator[Server]:
+    """`kill`: do not let it wait at the end for attempts that hang. Raises NotReady."""
     environ = {
         "ADJOURN_DATABASE_URL": database_url,
         "ADJOURN_SECRET_KEY": SECRET_KEY,
@@ -91,6 +93,8 @@ def serving(setup: Setup, database_url: str, folder: Path, *, name: str = "adjou
             lambda: _url(log) != "", what="adjourn serve", within=_START_WITHIN, process=process, log=log
         )
         yield Server(_url(log), process.pid)
+        if kill:
+            process.kill()
 
 
 def _url(log: Path) -> str:
