@@ -40,9 +40,9 @@ __all__ = ["Engine", "MakeSender", "open_engine", "prepare"]
 MakeSender = Callable[[AddressRule], Sender]
 
 _GRACE = timedelta(seconds=10)  # for attempts in flight when the engine is asked to stop
-# With PostgreSQL, where a commit costs what many deliveries do; seconds:
-_LINGER_PUBLISH = 0.003  # before requests that come one by one are committed
-_LINGER_RECORD = 0.015  # before outcomes are
+# A commit costs what many deliveries do; seconds:
+_LINGER_PUBLISH = 0.005  # before requests that come one by one are committed
+_LINGER_RECORD = 0.05  # before outcomes are
 _PLATFORM_KEY = "platform_key"  # the setting that keeps the digest of the key that was made
 
 
@@ -152,8 +152,9 @@ async def open_engine(
         pace=_pace(settings),
     )
     planner = Planner(directory=store.directory, apps=apps, ids=ids)
-    linger = _LINGER_PUBLISH if settings.is_postgres else 0.0
-    publisher = Publisher(queue=store.queue, planner=planner, apps=apps, worker=worker, linger=linger)
+    publisher = Publisher(
+        queue=store.queue, planner=planner, apps=apps, worker=worker, linger=_LINGER_PUBLISH
+    )
     replays = Replays(
         port=store.replays,
         apps=apps,
@@ -257,7 +258,7 @@ def _milliseconds(clock: Callable[[], datetime]) -> Callable[[], int]:
 
 def _pace(settings: Settings) -> Pace:
     if not settings.is_postgres:
-        return Pace()
+        return Pace(linger=_LINGER_RECORD)
     lease = settings.lease.total_seconds()
     return Pace(lease=lease, heartbeat=lease / 4, linger=_LINGER_RECORD)
 

@@ -38,12 +38,18 @@ class FakeStore:
         self.taken += batch
 
 
+URGENT = -1
+
+
 def run(
     test: Callable[[FakeStore, Batcher[int]], Awaitable[None]], *, full: int = 2000, linger: float = 0.0
 ) -> FakeStore:
     async def main() -> FakeStore:
         store = FakeStore()
-        await test(store, Batcher(store.take, full=full, retry_every=0, linger=linger))
+        batcher = Batcher(
+            store.take, full=full, retry_every=0, linger=linger, urgent=lambda number: number == URGENT
+        )
+        await test(store, batcher)
         return store
 
     return asyncio.run(main())
@@ -225,3 +231,26 @@ def test_a_whole_batch_is_stored_at_once() -> None:
         await eventually(lambda: len(store.taken) == 1000)
 
     assert [len(each) for each in run(test, linger=2 * LONG).calls] == [500, 500]
+
+
+def test_what_is_urgent_takes_along_what_waits() -> None:
+    async def test(store: FakeStore, batcher: Batcher[int]) -> None:
+        batcher.add(1)
+        for _ in range(3):
+            await asyncio.sleep(0)
+        batcher.add(URGENT)
+        await eventually(lambda: len(batcher) == 0)
+
+    assert run(test, linger=2 * LONG).calls == [[1, URGENT]]
+
+
+def test_what_is_urgent_need_not_find_anybody_waiting() -> None:
+    async def test(store: FakeStore, batcher: Batcher[int]) -> None:
+        batcher.add(URGENT)
+        await eventually(lambda: len(batcher) == 0)
+        batcher.add(1)
+        await asyncio.sleep(0)
+        assert len(batcher) == 1, "what is not lingers again"
+        assert await batcher.finish(within=LONG)
+
+    assert run(test, linger=2 * LONG).calls == [[URGENT], [1]]

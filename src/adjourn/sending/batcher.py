@@ -22,9 +22,9 @@ class Batcher(Generic[T]):
     """Collects things and stores them in batches, each again and again until the store took it.
 
     `full`: from this many on, `wait_for_room` waits. `linger`: seconds that a batch is waited for while it is
-    small: where a commit costs much, more should share it. After a failure batches are smaller, so that one
-    bad thing is soon alone; then it goes behind the others. What the store refuses with anything but
-    a StorageError is dropped, and logged.
+    small: where a commit costs much, more should share it; nothing that is `urgent` waits. After a failure
+    batches are smaller, so that one bad thing is soon alone; then it goes behind the others. What the store
+    refuses with anything but a StorageError is dropped, and logged.
     """
 
     def __init__(
@@ -34,8 +34,10 @@ class Batcher(Generic[T]):
         full: int,
         retry_every: float = _RETRY_EVERY,
         linger: float = 0.0,
+        urgent: Callable[[T], bool] = lambda thing: False,
     ) -> None:
         self._store = store
+        self._urgent = urgent
         self._full = full
         self._retry_every = retry_every
         self._linger = linger
@@ -55,7 +57,7 @@ class Batcher(Generic[T]):
         count = len(self._waiting)
         if count + self._under_way >= self._full:
             self._has_room.clear()
-        if count == _BATCH:
+        if count == _BATCH or (self._linger and self._urgent(thing)):
             self._enough.set()
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._flush())
@@ -94,8 +96,7 @@ class Batcher(Generic[T]):
             self._task = None
 
     async def _wait_for_more(self) -> None:
-        if self._linger and len(self._waiting) < self._batch:
-            self._enough.clear()
+        if self._linger and len(self._waiting) < self._batch and not self._enough.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._linger):
                     await self._enough.wait()
@@ -104,6 +105,7 @@ class Batcher(Generic[T]):
 
     async def _store_some(self) -> None:
         batch, self._waiting = self._waiting[: self._batch], self._waiting[self._batch :]
+        self._enough.clear()
         self._under_way = len(batch)
         try:
             await self._store(batch)

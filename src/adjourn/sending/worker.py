@@ -100,7 +100,9 @@ class Worker:
         self._is_current = is_current
         self._pacer = Pacer(backlog_rate, clock=clock)
         again = pace.store_again
-        self.outcomes = Batcher(self._record, full=_UNRECORDED, retry_every=again, linger=pace.linger)
+        self.outcomes = Batcher(
+            self._record, full=_UNRECORDED, retry_every=again, linger=pace.linger, urgent=_is_waited_for
+        )
         self._returns = Batcher(self._give_back, full=_UNRECORDED, retry_every=again)
         self._attempts = Attempts(
             apps=apps,
@@ -310,6 +312,11 @@ class Worker:
             except Exception:
                 _log.exception("%s failed, trying again", step.__name__)
                 await asyncio.sleep(self._pace.after_error)
+
+
+def _is_waited_for(result: Result) -> bool:
+    """By the next of its order, or by all that would still be sent to a URL that is gone."""
+    return result.claimed.order_key is not None or result.step.gone_url is not None
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[Any]]) -> None:

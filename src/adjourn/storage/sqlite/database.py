@@ -12,6 +12,7 @@ import fcntl
 import os
 import queue
 import sqlite3
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -28,6 +29,7 @@ Row = tuple[Any, ...]
 
 _CHECKPOINT_AT = 8 << 20  # bytes of WAL: a checkpoint starts beside the writes
 _WAL_BOUND = 64 << 20  # bytes of WAL: the next turn waits for a checkpoint to empty it
+_FRAME_HEAD = 24  # bytes before each page in the WAL
 _READERS = 4  # threads
 _BUSY_TIMEOUT = 10  # seconds, for another program that has the file locked
 
@@ -67,6 +69,7 @@ class Database:
     def __init__(self, path: Path, *, on_step: Callable[[str], None] = _ignore) -> None:
         self.path, self._lock_file = _lock(path)
         self._on_step = on_step
+        self._wal_index = -1
         self._opened: list[Connection] = []
         self._snapshots: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         try:
@@ -143,6 +146,8 @@ class Database:
     def _let_go(self) -> None:
         for connection in reversed(self._opened):
             connection.close()
+        if self._wal_index >= 0:
+            os.close(self._wal_index)  # last: to close it lets go of every lock that SQLite holds on it
         os.close(self._lock_file)
 
     def _check_open(self) -> None:
@@ -216,10 +221,9 @@ class Database:
     # the checkpoint, beside the writes
 
     def _wal_bytes(self) -> int:
-        try:
-            return os.stat(f"{self.path}-wal").st_size
-        except OSError:
-            return 0
+        """Of the log in use; the file keeps its size. mxFrame in SQLite's "WAL-Index File Format"."""
+        frames = int.from_bytes(os.pread(self._wal_index, 4, 16), sys.byteorder)
+        return frames * self._frame_bytes
 
     def _start_checkpoint(self) -> None:
         if self._checkpoint is None and self._wal_bytes() > _CHECKPOINT_AT:
@@ -240,6 +244,9 @@ class Database:
         self._writer = self._connect()
         _migrate(self._writer, self.path)
         self._writer.execute("PRAGMA busy_timeout = 0")  # it never makes the loop wait: _begin
+        page_bytes: int = self._writer.execute("PRAGMA page_size").fetchone()[0]
+        self._frame_bytes = page_bytes + _FRAME_HEAD
+        self._wal_index = os.open(f"{self.path}-shm", os.O_RDONLY | os.O_CLOEXEC)
         self._quick = self._connect(read_only=True)
         self._side = self._connect()
         for _ in range(_READERS):
@@ -259,7 +266,7 @@ class Database:
             raise ConfigError(f"{self.path} lies where SQLite can keep no write-ahead log: use a local disk")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute("PRAGMA journal_size_limit = 0")  # an emptied WAL shrinks: its size tells its use
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BOUND}")  # bytes: what an emptied WAL keeps
         connection.execute("PRAGMA cache_size = -65536")  # KiB: dirty pages stay in memory until the commit
         if read_only:
             connection.execute("PRAGMA query_only = 1")
