@@ -63,6 +63,7 @@ _PATTERNS: Mapping[str | None, str] = {
         r"[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z"
     ),
     "id": rf"\A[^\x00-\x1f\x7f]{{1,{_LONGEST_ID}}}\Z",
+    "text": r"\A[^\x00]*\Z",
 }
 
 # difflib costs about 0.1 ms a key: past these bounds a hostile body would buy seconds with it.
@@ -281,6 +282,11 @@ def _name(value: str) -> Sequence[_Problem]:
     return (("", "must have no control characters"),) if _UNSEEN.search(value) else _FINE
 
 
+def _text(value: str) -> Sequence[_Problem]:
+    """PostgreSQL keeps no NUL in a text."""
+    return (("", "must have no NUL (U+0000)"),) if "\0" in value else _FINE
+
+
 _FORMATS: Mapping[str | None, _Check] = {
     None: _anything,
     "date-time": _date_time,
@@ -288,6 +294,7 @@ _FORMATS: Mapping[str | None, _Check] = {
     "http-url": _http_url,
     "id": _id,
     "name": _name,
+    "text": _text,
 }
 
 

@@ -112,6 +112,14 @@ async def test_a_name_is_any_text_that_shows(api: Api, name: str) -> None:
     assert (answer.status_code, answer.json().get("name")) == (200, name)
 
 
+@pytest.mark.parametrize("field", ["description", "slug"])
+async def test_a_text_without_a_form_has_no_nul(api: Api, field: str) -> None:
+    partner = api.partner(await api.create_app())
+    answer = await partner.put(f"{ADMIN}/app", json={field: "a\0b"})
+    (fault,) = check_problem(answer, 400, "validation_error")["faults"]
+    assert fault == {"path": f"$.{field}", "reason": "must have no NUL (U+0000)"}
+
+
 @pytest.mark.parametrize(
     "email", ["o'neill+webhooks@sub.example.com", "a!#$%&*/=?^_`{|}~-.b@x", "dév@exämple.com"]
 )

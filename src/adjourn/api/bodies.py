@@ -28,13 +28,14 @@ __all__ = [
     "SwitchWebhooks",
 ]
 
+_TEXT = {"format": "text"}
 _Id = Annotated[str, Meta(extra_json_schema={"format": "id"})]
-_Text = Annotated[str, Meta(min_length=1, max_length=255)]
+_Text = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema=_TEXT)]
 _Name = Annotated[str, Meta(min_length=1, max_length=255, extra_json_schema={"format": "name"})]
-_Long = Annotated[str, Meta(max_length=4000)]
-_Reason = Annotated[str, Meta(max_length=500)]
+_Long = Annotated[str, Meta(max_length=4000, extra_json_schema=_TEXT)]
+_Reason = Annotated[str, Meta(max_length=500, extra_json_schema=_TEXT)]
 _Token = Annotated[str, Meta(min_length=1)]
-_Key = Annotated[str, Meta(min_length=1, max_length=500)]
+_Key = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_TEXT)]
 _DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
 _Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]

@@ -272,7 +272,10 @@ class Publisher:
 def _order_key(submission: Submission, target: str | None) -> str | None:
     """The meeting or bot, for each target apart: CONTRACTS 1.5."""
     key = order_key(submission.data)
-    return key if key is None or target is None else f"{target} {key}"
+    if key is None:
+        return None
+    key = key.replace("\0", "\N{REPLACEMENT CHARACTER}")  # PostgreSQL keeps none in a text
+    return key if target is None else f"{target} {key}"
 
 
 def _weight(submissions: Sequence[Submission]) -> int:

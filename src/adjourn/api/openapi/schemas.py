@@ -35,6 +35,7 @@ _UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029"
 _FORMATS: Mapping[str, Json] = {
     "id": ID,
     "name": {"pattern": f"^[^{_UNSEEN}]*[^\\s{_UNSEEN}][^{_UNSEEN}]*$"},
+    "text": {"pattern": "^[^\\x00]*$"},
     "email": {"maxLength": 254, "pattern": "^[\\w.!#$%&'*+/=?^`{|}~-]+@[\\w.-]+$"},
     "http-url": {"format": "uri", "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"},
     "date-time": {"format": "date-time"},
