@@ -29,7 +29,13 @@ format: $(READY) ## format the code, mend what lint can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-soak: $(READY) ## the long tests: kills under load, fuzzing
+soak: $(READY) ## the long tests: kills under load, fuzzing; ADJOURN_SOAK_MINUTES=60 for the hour
+	@PATH=$$PATH:/usr/sbin; command -v nginx >/dev/null && command -v node >/dev/null \
+	  && command -v openssl >/dev/null \
+	  || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -q \
+	  && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+	     apt-get install -yq --no-install-recommends nginx-light nodejs openssl; } \
+	  || echo "tests against nginx, node or openssl will be skipped: on Debian, as root, apt-get installs them"
 	@$(BIN)/pytest -m soak $(ARGS)
 
 bench: $(READY) ## what it all costs, side by side: 20 minutes; ARGS=--quick: two
