@@ -121,7 +121,7 @@ async def test_what_comes_while_a_claim_puts_its_lane_to_sleep_is_not_forgotten(
     first = await nodes.a.publish_waiting()
     async with nodes.holding("SELECT * FROM lane FOR UPDATE") as claimer:
         publishing = await nodes.blocked(nodes.b.publish_waiting())
-        await claimer.execute("UPDATE job SET owner = 'w1'")
+        await claimer.execute("UPDATE job SET owner = 1")
         await claimer.execute("UPDATE lane SET wake_at = NULL")
         await claimer.execute("COMMIT")
     second = await publishing

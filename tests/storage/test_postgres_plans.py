@@ -23,17 +23,17 @@ _FILL = """
     SELECT ('019b8e07-4600-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, n, 'contio', 'meeting.created', '',
            NULL, '{}', '{}', '[]' FROM generate_series(1, ROWS) AS n;
     INSERT INTO event
-    SELECT id, id, 'app', 'ana', '{"data":', NULL FROM publication;
+    SELECT id, id, '{"data":', NULL FROM publication;
     INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, state, owner, created_at)
-    SELECT id, 'app', id, 'meeting.created', at % 1000 + 1, 'pending', 'w1', at FROM publication;
-    INSERT INTO attempt SELECT id, 1, 'w9', at, 1, 200, '', '', '{}' FROM publication;
+    SELECT id, 'app', id, 'meeting.created', at % 1000 + 1, 'pending', 1, at FROM publication;
+    INSERT INTO attempt SELECT id, at, 9, 1, 1, 200, '', '', '{}' FROM publication;
     INSERT INTO job (delivery_id, app_id, lane_id, due)
     SELECT id, 'app', lane_id, created_at FROM delivery;
     INSERT INTO app (id, version, provider, name, company_name, primary_contact_email, webhook_enabled,
                      status, options, created_at, updated_at)
     SELECT 'app' || n, 1, 'contio', '', '', '', true, 'active', '{}', n, n FROM generate_series(1, 60) AS n;
     INSERT INTO health SELECT id, 0 FROM app;
-    INSERT INTO worker VALUES ('w1', 0, '00000000-0000-0000-0000-000000000000');
+    INSERT INTO worker VALUES (1, 0, '00000000-0000-0000-0000-000000000000');
 """
 STATEMENTS = {
     "publish": publishing._PUBLISH.format(place=DAY),

@@ -5,7 +5,7 @@ now; then a statement of its own looks for jobs, so that it sees all that was co
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from adjourn.models import DeliveryState
@@ -14,9 +14,10 @@ from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.waiting import enter
 from adjourn.storage.sql.rows import HIGHEST_ID, NEVER
 
-__all__ = ["Asked", "Lane", "Taken", "find_lanes", "has_more", "take"]
+__all__ = ["Asked", "Lane", "Taken", "find_lanes", "groups", "has_more", "take"]
 
 _PAGE = 200  # lanes
+_FIRST = 50  # lanes looked into at least: many may hold less than there is room for
 
 # One row at least: what it tells of the next lane and of the workers is wanted always.
 _LANES = f"""
@@ -142,7 +143,24 @@ def has_more(lanes: Sequence[Lane]) -> bool:
     return len(lanes) == _PAGE
 
 
-async def take(link: Link, worker: str, asked: Asked, now: int) -> Taken:
+def groups(lanes: Sequence[Lane], room: Callable[[Lane], int], limit: int) -> Iterator[dict[int, int]]:
+    """Lanes with room, and how much: first as many as may give `limit`, then the others.
+
+    What each further lane costs, to lock and to put to sleep, is spared where the first bring enough.
+    """
+    group: dict[int, int] = {}
+    is_first = True
+    for lane in lanes:
+        if (most := room(lane)) > 0:
+            group[lane.id] = most
+        if is_first and len(group) >= _FIRST and sum(group.values()) >= limit:
+            yield group
+            group, is_first = {}, False
+    if group:
+        yield group
+
+
+async def take(link: Link, worker: int, asked: Asked, now: int) -> Taken:
     """In a transaction of its own."""
     await enter(link, {worker: HIGHEST_ID}, now)
     held_ids = [row[0] for row in await link.raw.fetch(_HOLD, list(asked.room), now)]

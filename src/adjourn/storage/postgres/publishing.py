@@ -10,7 +10,9 @@ from adjourn.storage.base import AnswerExists, Entry, NewDelivery, StaleApps
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.days import place_of
 from adjourn.storage.postgres.waiting import enter, hold_orders, wake
+from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.rows import NEVER, to_ms
+from adjourn.storage.sql.shorthand import short_ids
 
 __all__ = ["Batch", "add_lanes", "is_stored", "publish_at_once", "publish_in_steps"]
 
@@ -34,14 +36,13 @@ _PUBLISH = """
         WHERE EXISTS (SELECT FROM may)),
     events AS (
         INSERT INTO event{place}
-        SELECT unnest($14::uuid[]), unnest($15::uuid[]), unnest($16::text[]), unnest($17::text[]),
-               unnest($18::bytea[]), unnest($19::bytea[])
+        SELECT unnest($14::uuid[]), unnest($15::uuid[]), unnest($16::bytea[]), unnest($17::bytea[])
         WHERE EXISTS (SELECT FROM may)),
     deliveries AS (
         INSERT INTO delivery{place}
             (id, app_id, event_id, event_type, lane_id, target, owner, state, created_at)
-        SELECT unnest($20::uuid[]), unnest($21::text[]), unnest($22::uuid[]), unnest($23::text[]),
-               unnest($24::bigint[]), unnest($25::text[]), unnest($26::text[]), 'pending', $27::bigint
+        SELECT unnest($18::uuid[]), unnest($19::text[]), unnest($20::uuid[]), unnest($21::text[]),
+               unnest($22::bigint[]), unnest($23::text[]), unnest($24::bigint[]), 'pending', $25::bigint
         WHERE EXISTS (SELECT FROM may))
     SELECT EXISTS (SELECT FROM may), (SELECT json_agg(id ORDER BY id)::text FROM stale)
 """
@@ -83,13 +84,13 @@ class Batch(NamedTuple):
     entries: Sequence[Entry]
     deliveries: list[NewDelivery]
     versions: dict[str, int]
-    floors: dict[str, str]  # of each owner: the lowest that it holds
+    floors: dict[int, str]  # of each owner, by its number: the lowest that it holds
 
     @classmethod
     def of(cls, entries: Sequence[Entry]) -> "Batch":
         """Raises StaleApps, where two were planned with different versions."""
         versions: dict[str, int] = {}
-        floors: dict[str, str] = {}
+        floors: dict[int, str] = {}
         deliveries: list[NewDelivery] = []
         stale = set()
         for entry in entries:
@@ -98,9 +99,10 @@ class Batch(NamedTuple):
                     stale.add(app_id)
             deliveries += entry.deliveries
         for each in deliveries:
-            owner = each.owner
-            if owner is not None and (owner not in floors or each.id < floors[owner]):
-                floors[owner] = each.id
+            if each.owner is not None:
+                owner = number_of(each.owner)
+                if owner not in floors or each.id < floors[owner]:
+                    floors[owner] = each.id
         if stale:
             raise StaleApps(sorted(stale))
         return cls(entries, deliveries, versions, floors)
@@ -144,11 +146,9 @@ class Batch(NamedTuple):
             [each.actor_user_id for each in publications],
             [encode(each.audience) for each in publications],
             [each.data for each in publications],
-            [encode(each.verdicts) for each in publications],
+            [short_ids(encode(each.verdicts), each.id) for each in publications],
             [each.id for each in events],
             [each.publication_id for each in events],
-            [each.app_id for each in events],
-            [each.user_id for each in events],
             [each.head for each in events],
             [each.own_data for each in events],
             [each.id for each in deliveries],
@@ -157,7 +157,7 @@ class Batch(NamedTuple):
             [each.event_type for each in deliveries],
             [each.lane_id for each in deliveries],
             [each.target for each in deliveries],
-            [each.owner for each in deliveries],
+            [None if each.owner is None else number_of(each.owner) for each in deliveries],
             now,
         )
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from adjourn.storage.base import Claim, Claimed, Entry, Recorded, Result
 from adjourn.storage.postgres.bridge import Link
-from adjourn.storage.postgres.claiming import Asked, Lane, Taken, find_lanes, has_more, take
+from adjourn.storage.postgres.claiming import Asked, Lane, Taken, find_lanes, groups, has_more, take
 from adjourn.storage.postgres.clock import boot_seconds
 from adjourn.storage.postgres.database import PostgresDatabase
 from adjourn.storage.postgres.faults import FOREIGN, is_lost
@@ -22,6 +22,7 @@ from adjourn.storage.postgres.publishing import (
 )
 from adjourn.storage.postgres.recording import is_plain, record, record_plain
 from adjourn.storage.postgres.releasing import DEAD, give_back, reap
+from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.queue import SqlQueue
 from adjourn.storage.sql.rows import time, to_ms
 
@@ -51,11 +52,11 @@ class PostgresQueue(SqlQueue):
         self._lease = lease
         self._retention = retention
         self._lanes: set[int] = set()  # known to be there
-        self._doubtful: list[tuple[str, Claimed]] = []  # claimed, if that was committed: nobody knows
+        self._doubtful: list[tuple[int, Claimed]] = []  # claimed, if that was committed: nobody knows
         self._tended_at: float | None = None
 
     async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
-        values = (worker, to_ms(self._clock() + lease), floor)
+        values = (number_of(worker), to_ms(self._clock() + lease), floor)
         async with self._database.guarded("cannot renew the lease"), self._database.looking.one() as link:
             await link.run(_ENLIST, values)
 
@@ -114,40 +115,41 @@ class PostgresQueue(SqlQueue):
     ) -> Claim:
         async def act() -> Claim:
             await self._settle_doubts()
-            return await self._claim(worker, room, limit, pace)
+            return await self._claim(number_of(worker), room, limit, pace)
 
         return await self._again("claiming failed", act)
 
     async def _claim(
-        self, worker: str, room: Callable[[int, str], int], limit: int, pace: Callable[[str], int] | None
+        self, worker: int, room: Callable[[int, str], int], limit: int, pace: Callable[[str], int] | None
     ) -> Claim:
         now = to_ms(self._clock())
         deliveries: list[Claimed] = []
         versions: dict[str, int] = {}
         paced: Counter[str] = Counter()
         last: Lane | None = None
-        skipped = False
+        skipped = asked_any = False
         while True:
             async with self._database.claiming.one() as link:
                 lanes, next_wake, workers = await find_lanes(link, now, last)
-            rooms = {lane.id: most for lane in lanes if (most := room(lane.id, lane.app_id)) > 0}
-            if rooms:
-                taken = await self._take(worker, Asked(rooms, limit - len(deliveries), pace, paced), now)
+            for group in groups(lanes, lambda lane: room(lane.id, lane.app_id), limit - len(deliveries)):
+                asked_any = True
+                taken = await self._take(worker, Asked(group, limit - len(deliveries), pace, paced), now)
                 deliveries += taken.deliveries
                 versions |= taken.versions
                 skipped = skipped or taken.skipped
-                next_wake = None
+                if len(deliveries) >= limit:
+                    break
             if not has_more(lanes) or len(deliveries) >= limit:
                 break
             last = lanes[-1]
-        if last is not None or rooms:
+        if last is not None or asked_any:
             async with self._database.claiming.one() as link:
                 next_wake = (await find_lanes(link, now, Lane(now, 2**63 - 1, "")))[1]
         if skipped and len(deliveries) < limit:
             next_wake = min(now + _SOON, next_wake or now + _SOON)
         return Claim(deliveries, None if next_wake is None else time(next_wake), versions, max(workers, 1))
 
-    async def _take(self, worker: str, asked: Asked, now: int) -> Taken:
+    async def _take(self, worker: int, asked: Asked, now: int) -> Taken:
         self._database.on_step("claim.begun")
         taken: Taken | None = None
         try:
@@ -178,21 +180,22 @@ class PostgresQueue(SqlQueue):
         mixed = {each.claimed.app_id for each in results if not is_plain(each)}
         plain = [each for each in results if each.claimed.app_id not in mixed]
         others = [each for each in results if each.claimed.app_id in mixed]
+        number = number_of(worker)
         self._database.on_step("record.begun")
         if plain and not await self._again(
-            "recording failed", lambda: self._record_plain(worker, plain, now)
+            "recording failed", lambda: self._record_plain(number, plain, now)
         ):
             others = list(results)
         changed: list[str] = []
         if others:
             changed = await self._transaction(
-                "record", self._database.recording, lambda link: record(link, worker, others, now)
+                "record", self._database.recording, lambda link: record(link, number, others, now)
             )
         else:
             self._database.on_step("record.committed")
         return Recorded(changed)
 
-    async def _record_plain(self, worker: str, results: Sequence[Result], now: int) -> bool:
+    async def _record_plain(self, worker: int, results: Sequence[Result], now: int) -> bool:
         async with self._database.recording.one() as link:
             return await record_plain(link, worker, results, now)
 
@@ -202,7 +205,9 @@ class PostgresQueue(SqlQueue):
         now = to_ms(self._clock())
         if deliveries:
             await self._transaction(
-                "give_back", self._database.writing, lambda link: give_back(link, worker, deliveries, now)
+                "give_back",
+                self._database.writing,
+                lambda link: give_back(link, number_of(worker), deliveries, now),
             )
 
     async def reap(self) -> int:
@@ -210,14 +215,15 @@ class PostgresQueue(SqlQueue):
             return 0  # the others, too, may not have been able to renew theirs
         now = to_ms(self._clock())
         async with self._database.guarded("reaping failed"), self._database.looking.one() as link:
-            dead = [str(row[0]) for row in await link.raw.fetch(DEAD, now)]
+            dead = [int(row[0]) for row in await link.raw.fetch(DEAD, now)]
         return sum([await self._reap(worker, now) for worker in dead])
 
     async def end(self, worker: str) -> int:
-        await self._expire(worker)
-        return await self._reap(worker, to_ms(self._clock()))
+        number = number_of(worker)
+        await self._expire(number)
+        return await self._reap(number, to_ms(self._clock()))
 
-    async def _reap(self, worker: str, now: int) -> int:
+    async def _reap(self, worker: int, now: int) -> int:
         return await self._transaction("reap", self._database.writing, lambda link: reap(link, worker, now))
 
     async def sweep(self, *, answers_before: datetime) -> None:

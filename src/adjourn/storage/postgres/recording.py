@@ -21,6 +21,7 @@ from adjourn.storage.postgres.health import record_health
 from adjourn.storage.postgres.waiting import Waits, hold_orders, promote, wait
 from adjourn.storage.sql.ailing import switch_off
 from adjourn.storage.sql.rows import NEVER, to_ms
+from adjourn.storage.sql.shorthand import short_headers
 
 __all__ = ["is_plain", "record", "record_plain"]
 
@@ -37,14 +38,14 @@ _PLAIN = """
         INSERT INTO attempt{place}
             (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
         SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
-               unnest($5::bytea[]), unnest($6::bytea[]), 1, $7, ''),
+               unnest($5::bytea[]), unnest($6::bytea[]), 1, $7::bigint, ''),
     moved AS (
         UPDATE delivery{place} AS delivery
         SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
                http_status = given.http_status, error = '', owner = NULL,
                attempt_no = greatest(delivery.attempt_no, 1)
         FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::bigint[]) AS http_status) AS given
-        WHERE delivery.id = given.id AND delivery.owner = $7
+        WHERE delivery.id = given.id AND delivery.owner = $7::bigint
         RETURNING delivery.app_id),
     well AS (
         UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
@@ -57,7 +58,7 @@ _PLAIN = """
 _ATTEMPTS = """
     INSERT INTO attempt{place}
         (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
-    SELECT *, $9
+    SELECT *, $9::bigint
     FROM unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::int[], $6::text[], $7::bytea[],
                 $8::bytea[])
     ON CONFLICT DO NOTHING RETURNING delivery_id::text, no
@@ -78,7 +79,7 @@ _MOVE = """
     SET state = given.state, attempt_no = given.attempt_no, retry_count = given.retry_count,
            next_retry_at = given.next_retry_at, delivered_at = given.delivered_at,
            http_status = given.http_status, error = given.error, owner = given.owner
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::int[], $5::int[], $6::bigint[], $7::bigint[],
                 $8::int[], $9::text[])
              AS given (id, state, owner, attempt_no, retry_count, next_retry_at, delivered_at, http_status,
                        error)
@@ -100,7 +101,7 @@ def is_plain(result: Result) -> bool:
     )
 
 
-async def record_plain(link: Link, worker: str, results: Sequence[Result], now: int) -> bool:
+async def record_plain(link: Link, worker: int, results: Sequence[Result], now: int) -> bool:
     """Of plain ones only; commits by itself. False: not all could be, and the rest is for `record`.
 
     That takes what is recorded by then, too, and changes nothing of it.
@@ -117,7 +118,7 @@ async def record_plain(link: Link, worker: str, results: Sequence[Result], now: 
     return bool(moved == len(results))
 
 
-def _plain_values(results: Sequence[Result], worker: str, now: int) -> tuple[Any, ...]:
+def _plain_values(results: Sequence[Result], worker: int, now: int) -> tuple[Any, ...]:
     ids = [each.claimed.id for each in results]
     attempts = [each.attempt for each in results]
     return (
@@ -126,13 +127,13 @@ def _plain_values(results: Sequence[Result], worker: str, now: int) -> tuple[Any
         [each.duration_ms for each in attempts],
         [each.http_status for each in attempts],
         [each.response.encode("utf-8", "replace") for each in attempts],
-        [encode(each.response_headers) for each in attempts],
+        [short_headers(encode(each.response_headers)) for each in attempts],
         worker,
         now,
     )
 
 
-async def record(link: Link, worker: str, results: Sequence[Result], now: int) -> list[str]:
+async def record(link: Link, worker: int, results: Sequence[Result], now: int) -> list[str]:
     """In a transaction. The apps that changed, since a URL of theirs is gone.
 
     Raises InputError where one is of a day that was dropped: then there is nothing to put it on record for.
@@ -143,7 +144,7 @@ async def record(link: Link, worker: str, results: Sequence[Result], now: int) -
         raise InputError(_TOO_LATE) from exc
 
 
-async def _record(link: Link, worker: str, results: Sequence[Result], now: int) -> list[str]:
+async def _record(link: Link, worker: int, results: Sequence[Result], now: int) -> list[str]:
     given = sorted(results, key=_id)
     ids = list(dict.fromkeys(each.claimed.id for each in given))
     orders = {(each.claimed.app_id, each.claimed.order_key) for each in given}
@@ -167,7 +168,7 @@ class _Row(msgspec.Struct):
 
     id: str
     state: str
-    owner: str | None
+    owner: int | None
     attempt_no: int
     retry_count: int
     next_retry_at: int | None
@@ -179,7 +180,7 @@ class _Row(msgspec.Struct):
 class _Moves:
     """What becomes of each delivery, decided on what is held."""
 
-    def __init__(self, worker: str, rows: dict[str, _Row], jobs: dict[str, Any], now: int) -> None:
+    def __init__(self, worker: int, rows: dict[str, _Row], jobs: dict[str, Any], now: int) -> None:
         self._worker = worker
         self._rows = rows
         self._jobs = jobs
@@ -282,7 +283,7 @@ def _attempts(results: Collection[Result]) -> tuple[list[Any], ...]:
         [each.http_status for each in attempts],
         [_text(each.error) for each in attempts],
         [each.response.encode("utf-8", "replace") for each in attempts],
-        [encode(each.response_headers) for each in attempts],
+        [short_headers(encode(each.response_headers)) for each in attempts],
     )
 
 

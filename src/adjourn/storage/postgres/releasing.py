@@ -27,7 +27,7 @@ _JOBS_OF = "SELECT lane_id, min(due) FROM job WHERE owner = $1 GROUP BY lane_id"
 _RELEASE_JOBS_OF = "UPDATE job SET owner = NULL WHERE owner = $1"
 
 
-async def give_back(link: Link, worker: str, deliveries: Sequence[Claimed], now: int) -> None:
+async def give_back(link: Link, worker: int, deliveries: Sequence[Claimed], now: int) -> None:
     """Put those that the worker still holds back to wait."""
     of_jobs = [each.id for each in deliveries if each.from_job]
     published = sorted(each.id for each in deliveries if not each.from_job)
@@ -47,7 +47,7 @@ def _waits(rows: Iterable[Any], now: int) -> list[Waits]:
     return sorted(Waits(row[0], row[1], row[2], now) for row in rows)
 
 
-async def reap(link: Link, worker: str, now: int) -> int:
+async def reap(link: Link, worker: int, now: int) -> int:
     """Put back what a dead worker held; how many that was. None if it lives, or another reaps it.
 
     It holds the worker's row: who publishes or claims for it holds that, too, and is waited for, or enters

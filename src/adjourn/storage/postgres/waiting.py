@@ -14,14 +14,14 @@ __all__ = ["Waits", "enter", "hold_orders", "promote", "wait", "wake"]
 
 _ENTERED = """
     SELECT count(*) FROM (
-        SELECT 1 FROM unnest($1::text[], $2::uuid[]) AS given (id, floor)
+        SELECT 1 FROM unnest($1::bigint[], $2::uuid[]) AS given (id, floor)
         JOIN worker ON worker.id = given.id AND worker.floor <= given.floor
         FOR KEY SHARE OF worker) AS entered
 """
 # One that is not enlisted is entered with a lease that is over, until it renews it or is reaped.
 _ENTER = """
     INSERT INTO worker
-    SELECT id, $3, floor FROM unnest($1::text[], $2::uuid[]) AS given (id, floor) ORDER BY id
+    SELECT id, $3, floor FROM unnest($1::bigint[], $2::uuid[]) AS given (id, floor) ORDER BY id
     ON CONFLICT (id) DO UPDATE SET floor = excluded.floor WHERE worker.floor > excluded.floor
 """
 _HOLD_LANES = "SELECT 1 FROM lane WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
@@ -58,7 +58,7 @@ class Waits(NamedTuple):
     due: int
 
 
-async def enter(link: Link, floors: dict[str, str], now: int) -> None:
+async def enter(link: Link, floors: dict[int, str], now: int) -> None:
     """See that `reap` will find what these workers take, whatever became of them meanwhile.
 
     Their rows are held so that none is reaped before the transaction ends.

@@ -73,7 +73,8 @@ class SqlQueue:
         await self._expire(worker)
         return await self.reap()
 
-    async def _expire(self, worker: str) -> None:
+    async def _expire(self, worker: str | int) -> None:
+        """`worker`: as the table has it."""
         await self._cold.write("end", lambda connection: connection.execute(_END, (worker,)))
 
     async def discard(self, *, limit: int) -> int:

@@ -16,6 +16,7 @@ from adjourn.models import (
     Publication,
     Verdict,
 )
+from adjourn.storage.sql.shorthand import read_headers, read_ids
 
 __all__ = [
     "ATTEMPT_COLUMNS",
@@ -125,7 +126,9 @@ def read_attempt(row: tuple[Any, ...]) -> Attempt:
         response=row[6]
         if isinstance(row[6], str)
         else row[6].decode(),  # bytes: PostgreSQL's text has no NUL
-        response_headers=msgspec.json.decode(row[7]),
+        response_headers=msgspec.json.decode(
+            row[7] if isinstance(row[7], str) else read_headers(row[7]),
+        ),
     )
 
 
@@ -139,5 +142,7 @@ def read_publication(row: tuple[Any, ...]) -> Publication:
         actor_user_id=row[5],
         audience=msgspec.json.decode(row[6], type=Audience),
         data=row[7],
-        verdicts=msgspec.json.decode(row[8], type=tuple[Verdict, ...]),
+        verdicts=msgspec.json.decode(
+            row[8] if isinstance(row[8], str) else read_ids(row[8], row[0]), type=tuple[Verdict, ...]
+        ),
     )

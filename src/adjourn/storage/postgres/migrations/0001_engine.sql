@@ -103,7 +103,8 @@ CREATE TABLE credential_event (
 );
 CREATE INDEX credential_event_by_app ON credential_event (app_id, id);
 
--- By day, and never changed: the id, a UUIDv7, begins with the time. JSON that only we read is bytea.
+-- By day, and never changed: the id, a UUIDv7, begins with the time. JSON that only we read is bytea, some of it
+-- shortened (sql/shorthand.py). Columns of fixed width come first: what follows others is padded.
 CREATE TABLE publication (
     id            uuid NOT NULL,
     at            bigint NOT NULL,
@@ -120,41 +121,40 @@ CREATE TABLE publication (
 CREATE TABLE event (
     id             uuid NOT NULL,
     publication_id uuid NOT NULL,
-    app_id         text COLLATE "C" NOT NULL,
-    user_id        text,
     head           bytea NOT NULL,                -- body = head + data + "}"
     own_data       bytea,                         -- where the app reads the data under older names
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 
--- No column that changes is in an index, and pages have room: updates stay on their page (HOT).
+-- No column that changes is in an index, and pages have room: updates stay on their page (HOT). What does not
+-- change comes first: of an update only what lies between is logged.
 CREATE TABLE delivery (
     id             uuid NOT NULL,
-    app_id         text COLLATE "C" NOT NULL,
     event_id       uuid NOT NULL,
-    event_type     text COLLATE "C" NOT NULL,
     lane_id        bigint NOT NULL,
+    created_at     bigint NOT NULL,
+    app_id         text COLLATE "C" NOT NULL,
+    event_type     text COLLATE "C" NOT NULL,
     target         text COLLATE "C",              -- an automation's id; NULL: the app
     state          text NOT NULL,
-    owner          text COLLATE "C",              -- the worker that has held it since it was published
     attempt_no     integer NOT NULL DEFAULT 0,
     retry_count    integer NOT NULL DEFAULT 0,
     http_status    integer,
-    error          text NOT NULL DEFAULT '',
+    owner          bigint,                        -- the worker that has held it since it was published
     next_retry_at  bigint,
     delivered_at   bigint,
     retry_asked_at bigint,
-    created_at     bigint NOT NULL,
+    error          text NOT NULL DEFAULT '',
     PRIMARY KEY (id)
 ) PARTITION BY RANGE (id);
 CREATE INDEX delivery_by_app ON delivery (app_id, id);
 
 CREATE TABLE attempt (
     delivery_id      uuid NOT NULL,
-    no               integer NOT NULL,
-    owner            text COLLATE "C" NOT NULL,
     at               bigint NOT NULL,
-    duration_ms      bigint NOT NULL,
+    owner            bigint NOT NULL,
+    no               integer NOT NULL,
+    duration_ms      integer NOT NULL,
     http_status      integer,
     error            text NOT NULL,
     response         bytea NOT NULL,              -- of an endpoint: it may hold anything
@@ -169,7 +169,7 @@ CREATE TABLE job (
     app_id      text COLLATE "C" NOT NULL,
     lane_id     bigint NOT NULL,
     due         bigint NOT NULL,
-    owner       text COLLATE "C",
+    owner       bigint,
     order_key   text COLLATE "C",
     manual      boolean NOT NULL DEFAULT false    -- one extra attempt, asked for by hand
 );
@@ -192,8 +192,9 @@ CREATE INDEX lane_waking ON lane (wake_at, id) WHERE wake_at IS NOT NULL;
 CREATE INDEX lane_by_app ON lane (app_id);
 CREATE INDEX lane_by_target ON lane (target) WHERE target IS NOT NULL;
 
+-- A worker's number is made of its id: workers.py.
 CREATE TABLE worker (
-    id         text COLLATE "C" PRIMARY KEY,
+    id         bigint PRIMARY KEY,
     expires_at bigint NOT NULL,
     floor      uuid NOT NULL                      -- it owns nothing below that was claimed as it was published
 ) WITH (fillfactor = 50);
