@@ -32,7 +32,7 @@ def holdable(lanes: Lanes, lane_id: int) -> int:
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
-    assert Limits() == Limits(total=1024, start=16, most=64, app=128, failing_share=0.2)
+    assert Limits() == Limits(total=1024, start=16, most=64, app=128, failing_share=0.2, quick_share=0.2)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,82 @@ def test_what_a_lane_holds_counts_as_failing_from_its_first_failure_on() -> None
     assert not lanes.try_hold(B, f"app {B}")
     lanes.succeeded(A)
     assert lanes.begin_claim(B, f"app {B}") == 10
+
+
+def fill(lanes: Lanes, lane_id: int) -> None:
+    while lanes.try_hold(lane_id, f"app {lane_id}"):
+        pass
+
+
+def claimable(lanes: Lanes, lane_id: int) -> int:
+    asked = lanes.begin_claim(lane_id, f"app {lane_id}")
+    lanes.end_claim(lane_id, taken=0, asked=asked)
+    return asked
+
+
+def test_lanes_that_answer_quickly_have_slots_that_no_other_takes() -> None:
+    lanes = lanes_of(Limits(total=16, quick_share=0.25))
+    lanes.succeeded(A)
+    lanes.succeeded(B)
+    fill(lanes, C)
+    assert lanes.held == 16
+    assert claimable(lanes, A) == 4
+    assert all(lanes.try_hold(A, f"app {A}") for _ in range(3))
+    assert claimable(lanes, B) == 1, "all that are quick share them"
+    assert claimable(lanes, D) == 1, "one that has shown nothing has what every app has"
+
+
+@pytest.mark.parametrize("outcome", ["slow", "failure", "timeout"])
+def test_a_lane_that_does_not_answer_quickly_any_more_has_none_of_these(outcome: str) -> None:
+    lanes = lanes_of(Limits(total=16, quick_share=0.25))
+    lanes.succeeded(A)
+    assert lanes.try_hold(A, f"app {A}")
+    fill(lanes, C)
+    if outcome == "slow":
+        lanes.succeeded(A, quickly=False)
+    else:
+        lanes.failed(A, timed_out=outcome == "timeout")
+    assert claimable(lanes, A) == 0
+    for _ in range(4):
+        lanes.succeeded(A)
+    assert claimable(lanes, A) == 3
+
+
+def test_a_release_tells_when_a_quick_lane_waits_for_one_of_these() -> None:
+    lanes = lanes_of(Limits(total=16, quick_share=0.25))
+    lanes.succeeded(A)
+    lanes.succeeded(B)
+    fill(lanes, C)
+    assert lanes.begin_claim(A, f"app {A}") == 4
+    lanes.end_claim(A, taken=4, asked=4)
+    assert lanes.begin_claim(B, f"app {B}") == 1
+    lanes.end_claim(B, taken=1, asked=1)
+    assert not lanes.release(A), "they hold what is kept for them still"
+    assert lanes.release(A)
+
+
+def test_while_the_process_is_busy_less_and_less_of_what_fails_is_tried() -> None:
+    lanes = lanes_of(Limits(total=50))
+    lanes.failed(A, timed_out=False)
+    rooms = []
+    for busy in (True, True, True, True, False, False, False, False, False):
+        lanes.ease(busy=busy)
+        rooms.append(claimable(lanes, A))
+    assert rooms == [5, 2, 1, 1, 2, 4, 8, 10, 10]
+    assert holdable(lanes, B) == 16, "a lane that does not fail is not concerned"
+
+
+def test_when_the_process_is_busy_no_more_what_failed_and_waits_is_told_of() -> None:
+    lanes = lanes_of(Limits(total=20))
+    lanes.failed(A, timed_out=False)
+    assert not lanes.ease(busy=True)
+    assert not lanes.ease(busy=True)
+    assert not lanes.ease(busy=True)
+    assert lanes.begin_claim(A, f"app {A}") == 1
+    lanes.end_claim(A, taken=1, asked=1)
+    assert not lanes.ease(busy=True)
+    assert lanes.ease(busy=False), "two may be held now"
+    assert not lanes.ease(busy=False), "that is told once"
 
 
 def test_a_failing_lane_always_has_one_slot_to_recover_with() -> None:
@@ -249,6 +325,7 @@ class LanesUnderWork(RuleBasedStateMachine):
     """Whatever happens in whatever order, what is held stays within the limits and is counted right."""
 
     LIMITS = Limits(total=10, start=3, most=5)
+    OUTCOMES = st.sampled_from(["given back", "success", "slow success", "failure", "timeout"])
     held = Bundle("held")
     claims = Bundle("claims")
     lane_ids = st.integers(1, 5)
@@ -287,19 +364,25 @@ class LanesUnderWork(RuleBasedStateMachine):
         self.count[lane_id] -= asked - taken
         return multiple(*[lane_id] * taken)
 
-    @rule(lane_id=consumes(held), outcome=st.sampled_from(["given back", "success", "failure", "timeout"]))
+    @rule(lane_id=consumes(held), outcome=OUTCOMES)
     def finish(self, lane_id: int, outcome: str) -> None:
         if outcome == "success":
             self.lanes.succeeded(lane_id)
+        elif outcome == "slow success":
+            self.lanes.succeeded(lane_id, quickly=False)
         elif outcome != "given back":
             self.lanes.failed(lane_id, timed_out=outcome == "timeout")
         self.lanes.release(lane_id)
         self.count[lane_id] -= 1
 
+    @rule(busy=st.booleans())
+    def ease(self, busy: bool) -> None:
+        self.lanes.ease(busy=busy)
+
     @invariant()
     def counts_what_is_held(self) -> None:
         assert self.lanes.held == sum(self.count.values())
-        assert self.lanes.held < self.LIMITS.total + 5, "the total, and one for each lane"
+        assert self.lanes.held < self.LIMITS.total + 2 + 5, "the total, its fifth, and one for each lane"
         assert min(self.count.values(), default=0) >= 0
 
     def teardown(self) -> None:

@@ -29,7 +29,10 @@ __all__ = ["Attempts"]
 
 _log = logging.getLogger(__name__)
 
-_AT_ONCE = 64  # attempts started before other work of the loop has its turn
+# Attempts started before other work of the loop has its turn: of what was just published, and of what comes
+# from the store. That is the dearer: much of it failed before, and a connection that is refused costs most.
+_AT_ONCE = 64
+_AT_ONCE_STORED = 8
 _REJECTED = (401, 403)  # while a secret's grace period runs: tried again with the one before
 _QUICK = 1.0  # seconds: a lane whose answers take longer gets no more room
 
@@ -81,7 +84,9 @@ class Attempts:
         self._on_room = on_room
         self._again = again
         self._requests = RequestBuilder()
-        self._taken: deque[Claimed] = deque()
+        self._published: deque[Claimed] = deque()  # taken, and not started yet
+        self._stored: deque[Claimed] = deque()  # the same, of what had waited
+        self._starting = False
         self._under_way: set[_Try] = set()
         self._drains = False
         self._ended = asyncio.Event()  # one did, while it drains
@@ -91,15 +96,17 @@ class Attempts:
         if self._drains:
             self._put_back(claimed)
             return
-        self._taken.append(claimed)
-        if len(self._taken) == 1:
+        (self._stored if claimed.from_job else self._published).append(claimed)
+        if not self._starting:
+            self._starting = True
             asyncio.get_running_loop().call_soon(self._start_taken)
 
     async def drain(self, grace: timedelta) -> None:
         """Start nothing more. What has not ended when the grace is over is put back."""
         self._drains = True
-        while self._taken:
-            self._put_back(self._taken.popleft())
+        for taken in (self._published, self._stored):
+            while taken:
+                self._put_back(taken.popleft())
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace.total_seconds()):
                 while self._under_way:
@@ -113,18 +120,23 @@ class Attempts:
     # the straight path
 
     def _start_taken(self) -> None:
+        """Some of both: what was published just now does not wait behind all that a claim brought."""
         may_start = self._may_start()
         at, began = datetime.now(UTC), self._clock()
-        for _ in range(min(len(self._taken), _AT_ONCE)):
-            claimed = self._taken.popleft()
-            app = self._apps.find(claimed.app_id) if may_start else None
-            url = app.url_for(claimed.target) if app is not None and app.is_on else None
-            if app is None or url is None:
-                self._put_back(claimed)
-            else:
-                self._start(_Try(claimed, url, self._policies[app.provider], at, began), app)
-        if self._taken:
+        for taken, most in ((self._published, _AT_ONCE), (self._stored, _AT_ONCE_STORED)):
+            for _ in range(min(len(taken), most)):
+                self._start_one(taken.popleft(), may_start, at, began)
+        self._starting = bool(self._published or self._stored)
+        if self._starting:
             asyncio.get_running_loop().call_soon(self._start_taken)
+
+    def _start_one(self, claimed: Claimed, may_start: bool, at: datetime, began: float) -> None:
+        app = self._apps.find(claimed.app_id) if may_start else None
+        url = app.url_for(claimed.target) if app is not None and app.is_on else None
+        if app is None or url is None:
+            self._put_back(claimed)
+        else:
+            self._start(_Try(claimed, url, self._policies[app.provider], at, began), app)
 
     def _start(self, attempt: _Try, app: App) -> None:
         self._under_way.add(attempt)

@@ -13,6 +13,8 @@ class Limits(msgspec.Struct, frozen=True):
     most: int = 64  # a lane that succeeds
     app: int = 128  # for all lanes of one app, together
     failing_share: float = 0.2  # of the total, for all lanes that fail, together
+    # Of the total and beside it: kept for all lanes whose last answer came quickly, whatever others hold.
+    quick_share: float = 0.2
 
 
 class _App(msgspec.Struct):
@@ -25,6 +27,7 @@ class _Lane(msgspec.Struct):
     limit: int  # for all workers together
     held: int = 0
     failing: bool = False
+    quick: bool = False  # its last answer was, and a success
     backlog: bool = False  # older deliveries wait in the store: newer ones queue behind them
 
 
@@ -32,21 +35,27 @@ class Lanes:
     """Counts what is held, for each lane and each app.
 
     A lane shrinks to 1 after a timeout and grows by 1 with each success. What endpoints and apps may have in
-    flight is for all workers together: `share`. The total is each process's own.
+    flight is for all workers together: `share`. The total is each process's own. While the process is busy,
+    what fails is tried less: `ease`.
     """
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._workers = 1
         self._app_most = limits.app
-        self._failing_most = max(int(limits.total * limits.failing_share), 1)
+        self._failing_share = max(int(limits.total * limits.failing_share), 1)
+        self._failing_most = self._failing_share  # by now
+        self._quick_most = int(limits.total * limits.quick_share)
         self._lanes: dict[int, _Lane] = {}
         self._apps: dict[str, _App] = {}
         self._held = 0
         self._failing_held = 0
-        # A lane got less than its own limit allows: for want of any slot, or of one for lanes that fail.
+        self._quick_held = 0
+        # A lane got less than its own limit allows: for want of any slot, of one for lanes that fail, or of
+        # one of those that are kept for quick ones.
         self._short = False
         self._failing_short = False
+        self._quick_short = False
 
     @property
     def held(self) -> int:
@@ -56,6 +65,17 @@ class Lanes:
         """So many send to the same endpoints: each holds its part of what a lane or an app may."""
         self._workers = workers
         self._app_most = max(self._limits.app // workers, 1)
+
+    def ease(self, *, busy: bool) -> bool:
+        """What fails costs the most, and brings nothing: half of it while all else has to wait for its turn,
+        twice as much when it has not. Whether there is room for more of it that waits.
+        """
+        most = self._failing_most // 2 if busy else self._failing_most * 2
+        self._failing_most = min(max(most, 1), self._failing_share)
+        if self._failing_short and self._failing_held < self._failing_most:
+            self._failing_short = False
+            return True
+        return False
 
     def try_hold(self, lane_id: int, app_id: str) -> bool:
         """Hold one that was never stored to wait, if there is room and none waits before it."""
@@ -94,14 +114,15 @@ class Lanes:
         lane = self._lanes[lane_id]
         if quickly and lane.limit < self._limits.most:
             lane.limit = min(lane.limit + self._workers, self._limits.most)
-        if lane.failing:
-            self._set_failing(lane, failing=False)
+        self._set_failing(lane, failing=False)
+        self._set_quick(lane, quick=quickly)
 
     def failed(self, lane_id: int, *, timed_out: bool) -> None:
         lane = self._lanes[lane_id]
         if timed_out:
             lane.limit = self._workers
         self._set_failing(lane, failing=True)
+        self._set_quick(lane, quick=False)
 
     def _lane(self, lane_id: int, app_id: str) -> _Lane:
         lane = self._lanes.get(lane_id)
@@ -116,6 +137,8 @@ class Lanes:
 
     def _room(self, lane: _Lane) -> int:
         free = self._limits.total - self._held
+        if lane.quick:
+            free = max(free, self._quick_most - self._quick_held)
         room = min(self._most_of(lane) - lane.held, free, self._app_most - lane.app.held)
         if lane.failing:
             return min(room, self._failing_most - self._failing_held)
@@ -128,11 +151,12 @@ class Lanes:
         elif room < self._most_of(lane) - lane.held:
             self._short |= room >= self._limits.total - self._held
             self._failing_short |= room < self._limits.total - self._held
+            self._quick_short |= lane.quick
 
     def _serves(self, lane: _Lane) -> bool:
         """Whether there is room for what waits: in this lane, or in one that came off short."""
         if self._held >= self._limits.total:
-            return lane.backlog and lane.app.held == 0 and not lane.failing
+            return self._serves_some(lane)
         if lane.app.short and lane.app.held < self._app_most:
             lane.app.short = False
             return True
@@ -143,14 +167,29 @@ class Lanes:
             return True
         return lane.backlog and lane.held < self._most_of(lane) and (failing_room or not lane.failing)
 
+    def _serves_some(self, lane: _Lane) -> bool:
+        """The same, while all slots are taken."""
+        if self._quick_held < self._quick_most and self._quick_short:
+            self._quick_short = False
+            return True
+        has_some = lane.app.held == 0 and not lane.failing
+        return lane.backlog and (has_some or (lane.quick and self._room(lane) > 0))
+
     def _hold(self, lane: _Lane, count: int) -> None:
         lane.held += count
         lane.app.held += count
         self._held += count
         if lane.failing:
             self._failing_held += count
+        if lane.quick:
+            self._quick_held += count
 
     def _set_failing(self, lane: _Lane, *, failing: bool) -> None:
         if lane.failing != failing:
             lane.failing = failing
             self._failing_held += lane.held if failing else -lane.held
+
+    def _set_quick(self, lane: _Lane, *, quick: bool) -> None:
+        if lane.quick != quick:
+            lane.quick = quick
+            self._quick_held += lane.held if quick else -lane.held

@@ -53,6 +53,8 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     claim: float = 1.0  # at the latest: a wake-up may be missed, a second look misses nothing
     drain: float = 0.1  # while a backlog drains: how often it gets its share
     between_claims: float = 0.002  # what becomes free meanwhile shares the next
+    between_long_claims: float = 0.02  # at most: as long as the last took
+    late: float = 0.004  # for its turn: then the process is busy
     housekeeping: float = 5.0
     after_error: float = 1.0
     store_again: float = 0.5  # outcomes that the store could not take
@@ -215,6 +217,7 @@ class Worker:
     async def _claim_due(self) -> None:
         self._due.clear()
         pause = self._pace.claim
+        began = self._clock()
         if self._may_send():
             self._claiming = asyncio.create_task(self._claim())
             taken, next_wake, drains = await asyncio.shield(self._claiming)
@@ -225,10 +228,18 @@ class Worker:
             if next_wake is not None:
                 wait = (next_wake - await self._queue.now()).total_seconds()
                 pause = min(pause, max(wait, 0))
-        await asyncio.sleep(self._pace.between_claims)
+        await self._rest(self._clock() - began)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(pause):  # Python 3.11's wait_for may swallow being cancelled
                 await self._due.wait()
+
+    async def _rest(self, took: float) -> None:
+        """Between two claims. Whoever comes late to the next is not alone: then what fails has to wait."""
+        rest = min(max(took, self._pace.between_claims), self._pace.between_long_claims)
+        ends = self._clock() + rest
+        await asyncio.sleep(rest)
+        if self._lanes.ease(busy=self._clock() - ends > self._pace.late):
+            self._due.set()
 
     async def _claim(self) -> tuple[int, datetime | None, bool]:
         """How many were taken, when the next lane wakes, and whether a backlog drains."""
