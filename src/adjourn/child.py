@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import sys
+from typing import NoReturn
 
 import msgspec
 
@@ -65,6 +66,10 @@ class _Parent:
     def say(self, said: Said) -> None:
         self._writer.write(msgspec.json.encode(said) + b"\n")
 
+    def fail(self, exc: AdjournError) -> NoReturn:
+        self.say(Said(failed=str(exc), is_storage=isinstance(exc, StorageError)))
+        sys.exit(1)
+
     async def listen_to(self, engine: Engine) -> None:
         """Until it is gone."""
         while line := await self._reader.readline():
@@ -96,8 +101,7 @@ async def _run(orders: Orders, sender: MakeSender | None) -> None:
         raise_open_files()
         engine = await open_engine(Settings.from_environ(os.environ), sender=sender)
     except AdjournError as exc:
-        parent.say(Said(failed=str(exc), is_storage=isinstance(exc, StorageError)))
-        sys.exit(1)
+        parent.fail(exc)
     listening = asyncio.create_task(parent.listen_to(engine))
     listener = None if orders.listener is None else socket.socket(fileno=orders.listener)
     windows = None if orders.windows is None else SharedWindows(orders.windows)
@@ -109,6 +113,8 @@ async def _run(orders: Orders, sender: MakeSender | None) -> None:
             on_ready=lambda: parent.say(Said(ready=engine.worker.id)),
             windows=windows,
         )
+    except AdjournError as exc:
+        parent.fail(exc)
     finally:
         listening.cancel()
 

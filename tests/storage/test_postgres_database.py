@@ -83,6 +83,17 @@ async def test_tables_of_a_newer_adjourn_are_left_alone() -> None:
         await PostgresStore.open(url, Vault([KEY]))
 
 
+async def test_a_database_whose_texts_lose_characters_is_refused() -> None:
+    run_sql(
+        server_url(),
+        "DROP DATABASE IF EXISTS adjourn_latin",
+        "CREATE DATABASE adjourn_latin ENCODING 'LATIN1' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'",
+    )
+    url = urlunsplit(urlsplit(server_url())._replace(path="/adjourn_latin"))
+    with pytest.raises(ConfigError, match="LATIN1"):
+        await PostgresStore.open(url, Vault([KEY]))
+
+
 async def test_many_nodes_make_the_tables_of_a_new_database_once() -> None:
     url = new_database("adjourn_many")
     worlds = await asyncio.gather(*(opened(url) for _ in range(3)))
@@ -104,6 +115,14 @@ async def test_it_is_sealed_anew_with_the_newest_key(world: World) -> None:
     alone = await PostgresStore.open(empty_url(world), Vault([OTHER_KEY]), clock=world.clock)
     assert (await alone.directory.get_app("app")).webhook_secret == app.webhook_secret
     await alone.close()
+
+
+async def test_a_node_without_the_newest_key_asks_to_be_tried_again(world: World) -> None:
+    await world.add_app()
+    other = await PostgresStore.open(empty_url(world), Vault([OTHER_KEY, KEY]), clock=world.clock)
+    await other.close()
+    with pytest.raises(StorageError, match="ADJOURN_SECRET_KEY"):
+        await world.store.directory.get_app("app")
 
 
 async def test_a_closed_store_says_so(world: World) -> None:

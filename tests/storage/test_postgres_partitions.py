@@ -163,6 +163,15 @@ async def test_a_day_with_something_unfinished_is_kept(
     assert name(START) in await days.found()
 
 
+async def test_a_day_that_is_kept_keeps_no_other(days: Days) -> None:
+    await days.world.publish_waiting()
+    later = [START + number * DAY for number in (1, 2, 3)]
+    await days.pass_days(10)
+    found = await days.found()
+    assert name(START) in found
+    assert [name(each) for each in later if name(each) in found] == []
+
+
 async def test_an_old_day_is_dropped_once_all_of_it_is_finished(days: Days) -> None:
     await failed(days.world)
     await days.pass_days(10)

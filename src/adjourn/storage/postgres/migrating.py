@@ -13,10 +13,13 @@ _VERSION = "SELECT max(version) FROM adjourn_schema"
 
 
 async def migrate(raw: Any) -> None:
-    """Raises ConfigError where the server is too old, or the tables are of a newer Adjourn."""
+    """Raises ConfigError where the server is too old, texts lose characters, or Adjourn was newer before."""
     server = int(await raw.fetchval("SHOW server_version_num"))
     if server < _OLDEST_SERVER:
         raise ConfigError(f"PostgreSQL {server // 10000} is too old: Adjourn needs 15 or newer")
+    encoding = await raw.fetchval("SHOW server_encoding")
+    if encoding != "UTF8":
+        raise ConfigError(f"the database keeps its texts in {encoding}: make one with ENCODING 'UTF8'")
     known = migrations(__package__)
     if await _version(raw) == known[-1].number:
         return

@@ -24,7 +24,7 @@ _DAY = timedelta(days=1)
 _LOCK = 4_027_002  # whoever makes or drops partitions
 _PATIENCE = "200ms"  # traffic waits behind a drop that waits for its locks
 
-# Its rows are updated where they lie, and grow by a little; what is dead goes by itself, so there is little to vacuum.
+# Its rows are updated where they lie, and grow by a little; what is dead goes by itself: little to vacuum.
 _STORAGE = {
     "delivery": " WITH (fillfactor = 46, autovacuum_vacuum_threshold = 5000)",
 }
@@ -34,7 +34,8 @@ _FOUND = """
     WHERE parent.relname = ANY($1::text[]) AND parent.relnamespace = 'public'::regnamespace
 """
 _UNFINISHED = """
-    SELECT EXISTS (SELECT FROM job WHERE delivery_id < $1) OR EXISTS (SELECT FROM worker WHERE floor < $1)
+    SELECT EXISTS (SELECT FROM job WHERE delivery_id >= $1 AND delivery_id < $2)
+        OR EXISTS (SELECT FROM worker WHERE floor < $2)
 """
 
 
@@ -72,7 +73,8 @@ async def drop_old(database: PostgresDatabase, now: datetime, retention: timedel
 
     One that is in use just now is left to the next time. Raises StorageError.
     """
-    dropped = []
+    dropped: list[Day] = []
+    kept: list[Day] = []
     async with database.guarded("cannot drop old tables"), database.writing.one() as link:
         there = {row[0] for row in await link.raw.fetch(_FOUND, list(_TABLES))}
     starts = {datetime.strptime(name.rpartition("_")[2], "%Y%m%d").replace(tzinfo=UTC) for name in there}
@@ -81,17 +83,20 @@ async def drop_old(database: PostgresDatabase, now: datetime, retention: timedel
             parts = [name for table in _TABLES if (name := day.partition(table)) in there]
             async with database.guarded("cannot drop old tables"):
                 done = await _drop(database, day, parts)
-            if not done:
-                break  # what is unfinished here is older than what comes after
-            dropped.append(day)
+            (dropped if done else kept).append(day)
+    if kept:
+        days = ", ".join(f"{day.start:%Y-%m-%d}" for day in kept)
+        _log.info(
+            "kept for now, since something of it is unfinished or in use: what was published on %s", days
+        )
     return dropped
 
 
 async def _drop(database: PostgresDatabase, day: Day, partitions: list[str]) -> bool:
-    bound = lowest_id(day.end + _SLACK)
+    bounds = lowest_id(day.start), lowest_id(day.end + _SLACK)
     try:
         async with database.writing.transaction() as link:
-            if await link.raw.fetchval(_UNFINISHED, bound):
+            if await link.raw.fetchval(_UNFINISHED, *bounds):
                 return False
             if not await link.raw.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LOCK):
                 return False
@@ -99,7 +104,7 @@ async def _drop(database: PostgresDatabase, day: Day, partitions: list[str]) -> 
             await link.raw.execute(
                 f"LOCK TABLE {', '.join((*_TABLES, *partitions))} IN ACCESS EXCLUSIVE MODE"
             )
-            if await link.raw.fetchval(_UNFINISHED, bound):  # since; now nobody can add to it
+            if await link.raw.fetchval(_UNFINISHED, *bounds):  # since; now nobody can add to it
                 raise _InUse
             await link.raw.execute(f"DROP TABLE {', '.join(partitions)}")
     except (_InUse, asyncpg.LockNotAvailableError):

@@ -7,6 +7,7 @@ from math import inf
 import msgspec
 
 from adjourn.config import Secret
+from adjourn.errors import ConfigError, StorageError
 from adjourn.models import (
     Action,
     App,
@@ -120,7 +121,10 @@ class AppReader:
         )
 
     def _secret(self, sealed: bytes) -> Secret:
-        return Secret(self._vault.open(sealed).decode("utf-8", "surrogatepass"))
+        try:
+            return Secret(self._vault.open(sealed).decode("utf-8", "surrogatepass"))
+        except ConfigError as exc:  # another node seals with a key that this one was not given
+            raise StorageError(str(exc)) from exc
 
 
 def _latest_first(secret: Sealed) -> float:
