@@ -168,6 +168,14 @@ def test_while_the_process_is_busy_less_and_less_of_what_fails_is_tried() -> Non
     assert holdable(lanes, B) == 16, "a lane that does not fail is not concerned"
 
 
+def test_however_busy_the_process_is_what_fails_goes_on() -> None:
+    lanes = lanes_of(Limits(total=1600, start=400))
+    lanes.failed(A, timed_out=False)
+    for _ in range(20):
+        lanes.ease(busy=True)
+    assert claimable(lanes, A) == 20, "of 320"
+
+
 def test_when_the_process_is_busy_no_more_what_failed_and_waits_is_told_of() -> None:
     lanes = lanes_of(Limits(total=20))
     lanes.failed(A, timed_out=False)

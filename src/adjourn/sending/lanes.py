@@ -5,6 +5,9 @@ import msgspec
 __all__ = ["Lanes", "Limits"]
 
 
+_EASED = 16  # what fails has this part of its share at least, however busy the process is
+
+
 class Limits(msgspec.Struct, frozen=True):
     """Deliveries in flight: in all, and for one (app, origin)."""
 
@@ -71,7 +74,7 @@ class Lanes:
         twice as much when it has not. Whether there is room for more of it that waits.
         """
         most = self._failing_most // 2 if busy else self._failing_most * 2
-        self._failing_most = min(max(most, 1), self._failing_share)
+        self._failing_most = min(max(most, self._failing_share // _EASED, 1), self._failing_share)
         if self._failing_short and self._failing_held < self._failing_most:
             self._failing_short = False
             return True

@@ -54,7 +54,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = 0.1  # while a backlog drains: how often it gets its share
     between_claims: float = 0.002  # what becomes free meanwhile shares the next
     between_long_claims: float = 0.02  # at most: as long as the last took
-    late: float = 0.004  # for its turn: then the process is busy
+    late: float = 0.005  # for its turn: then the process is busy
     housekeeping: float = 5.0
     after_error: float = 1.0
     store_again: float = 0.5  # outcomes that the store could not take
