@@ -35,6 +35,14 @@ class Filler:
 
         asyncio.run(run())
 
+    def settle(self) -> None:
+        """As after a while: on PostgreSQL what is new has been vacuumed, and is on disk.
+
+        Else whoever first reads a page pays for what its filling left undone.
+        """
+        if self._path is None:
+            self.run("VACUUM (ANALYZE)", "CHECKPOINT")
+
     def copy(
         self,
         table: str,

@@ -53,6 +53,7 @@ def _fill(bench: Bench, url: str, stuck: Endpoint) -> None:
     make_lanes(filler, [f"app-{hanging + number}" for number in range(_DEAD)], origin=_DEAD_ORIGIN)
     due = f"{time.time_ns() // 1_000_000} + {filler.random(_DUE_WITHIN)}"
     fill_waiting(filler, range(dead), lane=f"n % {_DEAD}", due=due)
+    filler.settle()
 
 
 def _let_hang(bench: Bench, server: Server) -> None:

@@ -39,6 +39,7 @@ def measure_waiting(bench: Bench) -> Iterator[Row]:
             for rows in bench.scale.rows if store == "postgres" else bench.scale.rows[:2]:
                 bench.say(f"{name}: making {rows:,} rows that wait")
                 _make_rows(filler, range(made, rows))
+                filler.settle()
                 made = rows
                 yield from _measure(bench, store, url, f"{name}, {rows:,} waiting")
 
