@@ -37,6 +37,9 @@ _FILL = """
 """
 STATEMENTS = {
     "publish": publishing._PUBLISH.format(place=DAY),
+    "publish one": publishing._PUBLISH_ONE.format(place=DAY),
+    "record one": recording._ONE.format(place=DAY),
+    "record one of several days": recording._ONE.format(place=""),
     "record": recording._PLAIN.format(place=DAY),
     "record of several days": recording._PLAIN.format(place=""),
     "record what failed": recording._MOVE.format(place=DAY),

@@ -46,6 +46,26 @@ _PUBLISH = """
         WHERE EXISTS (SELECT FROM may))
     SELECT EXISTS (SELECT FROM may), (SELECT json_agg(id ORDER BY id)::text FROM stale)
 """
+# The same of one event with one delivery, in half the time: nodes with little to do publish one by one.
+_PUBLISH_ONE = """
+    WITH may AS MATERIALIZED (
+        SELECT FROM worker
+        WHERE id = $3 AND floor <= $4
+          AND EXISTS (SELECT FROM app WHERE app.id = $1::text AND app.version = $2::bigint)
+        FOR KEY SHARE),
+    publications AS (
+        INSERT INTO publication{place}
+        SELECT $5::uuid, $6::bigint, $7::text, $8::text, $9::text, $10::text, $11::bytea, $12::bytea,
+               $13::bytea
+        FROM may),
+    events AS (
+        INSERT INTO event{place} SELECT $14::uuid, $15::uuid, $16::bytea, $17::bytea FROM may)
+    INSERT INTO delivery{place}
+        (id, app_id, event_id, event_type, lane_id, target, owner, state, created_at)
+    SELECT $18::uuid, $19::text, $20::uuid, $21::text, $22::bigint, $23::text, $24::bigint, 'pending',
+           $25::bigint
+    FROM may
+"""
 _ANSWERS = """
     INSERT INTO idempotency
     SELECT * FROM unnest($1::text[], $2::text[], $3::bytea[], $4::int[], $5::bytea[], $6::bool[],
@@ -120,6 +140,14 @@ class Batch(NamedTuple):
         )
 
     @property
+    def is_one(self) -> bool:
+        """Whether it is one event with one delivery, which is held, and one app."""
+        return (
+            len(self.deliveries) == len(self.floors) == len(self.versions) == len(self.entries) == 1
+            and len(self.entries[0].events) == 1
+        )
+
+    @property
     def place(self) -> str:
         """The day of all of it (days.py), if it is one."""
         ids = [entry.publication.id for entry in self.entries]
@@ -173,7 +201,12 @@ async def publish_at_once(link: Link, batch: Batch, now: int) -> bool:
 
     Raises StaleApps.
     """
-    row = await link.raw.fetchrow(_PUBLISH.format(place=batch.place), *batch.values(now))
+    values, place = batch.values(now), batch.place
+    if batch.is_one:
+        one = (each[0] if isinstance(each, list) else each for each in values)
+        if await link.raw.execute(_PUBLISH_ONE.format(place=place), *one) == "INSERT 0 1":
+            return True
+    row = await link.raw.fetchrow(_PUBLISH.format(place=place), *values)
     assert row is not None
     if row[1] is not None:
         raise StaleApps(decode(row[1], type=list[str]))

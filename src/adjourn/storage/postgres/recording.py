@@ -55,6 +55,26 @@ _PLAIN = """
                OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
     SELECT count(*) FROM moved
 """
+_ONE = """
+    WITH recorded AS (
+        INSERT INTO attempt{place}
+            (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
+        VALUES ($1::uuid, $2::bigint, $3::bigint, $4::bigint, $5::bytea, $6::bytea, 1, $7::bigint, '')),
+    moved AS (
+        UPDATE delivery{place} AS delivery
+        SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
+               http_status = $4::bigint, error = '', owner = NULL,
+               attempt_no = greatest(delivery.attempt_no, 1)
+        WHERE delivery.id = $1::uuid AND delivery.owner = $7::bigint
+        RETURNING delivery.app_id),
+    well AS (
+        UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
+        FROM moved
+        WHERE health.app_id = moved.app_id
+          AND (succeeded_at IS NULL OR succeeded_at < $8 - 1000 OR failed_first IS NOT NULL
+               OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
+    SELECT count(*) FROM moved
+"""
 _ATTEMPTS = """
     INSERT INTO attempt{place}
         (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
@@ -107,10 +127,11 @@ async def record_plain(link: Link, worker: int, results: Sequence[Result], now: 
     That takes what is recorded by then, too, and changes nothing of it.
     """
     results = sorted(results, key=_id)
+    values, sql = _plain_values(results, worker, now), _PLAIN
+    if len(results) == 1:  # nodes with little to do record one by one
+        values, sql = tuple(each[0] if isinstance(each, list) else each for each in values), _ONE
     try:
-        moved = await link.raw.fetchval(
-            _PLAIN.format(place=_place(results)), *_plain_values(results, worker, now)
-        )
+        moved = await link.raw.fetchval(sql.format(place=_place(results)), *values)
     except asyncpg.UniqueViolationError:  # one is on record already
         return False
     except _GONE as exc:
