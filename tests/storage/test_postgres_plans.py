@@ -9,7 +9,7 @@ import pytest
 from tests.postgres import new_database, run_sql
 from tests.storage.harness import KEY, Clock, World
 
-from adjourn.storage.postgres import PostgresStore, claiming, publishing, recording, releasing
+from adjourn.storage.postgres import PostgresStore, claiming, plain, publishing, recording, releasing
 from adjourn.storage.postgres.links import HOT
 from adjourn.vault import Vault
 
@@ -38,10 +38,10 @@ _FILL = """
 STATEMENTS = {
     "publish": publishing._PUBLISH.format(place=DAY),
     "publish one": publishing._PUBLISH_ONE.format(place=DAY),
-    "record one": recording._ONE.format(place=DAY),
-    "record one of several days": recording._ONE.format(place=""),
-    "record": recording._PLAIN.format(place=DAY),
-    "record of several days": recording._PLAIN.format(place=""),
+    "record one": plain._ONE.format(place=DAY),
+    "record one of several days": plain._ONE.format(place=""),
+    "record": plain._PLAIN.format(place=DAY),
+    "record of several days": plain._PLAIN.format(place=""),
     "record what failed": recording._MOVE.format(place=DAY),
     "record what failed on several days": recording._MOVE.format(place=""),
     "hold": recording._HOLD.format(place=DAY),
@@ -112,7 +112,7 @@ async def test_a_plan_made_when_there_was_little_looks_rows_up_by_their_index(yo
 async def test_what_is_recorded_stays_on_its_page(full: str) -> None:
     store = await PostgresStore.open(full, Vault([KEY]), clock=Clock(), lease=timedelta(0))
     world = World(store, store.queue._clock)  # type: ignore[arg-type]
-    worker = world.ids()  # as long as they are: what is recorded then needs no more room than before
+    worker = world.ids()
     await world.enlist(worker)
     held = [await world.publish_held(worker) for _ in range(200)]
     await world.record(*(world.success(each) for each in held), worker=worker)

@@ -5,14 +5,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from adjourn.errors import InDoubt, StorageError
 from adjourn.storage.base import Claim, Claimed, Entry, Recorded, Result
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.claiming import Asked, Lane, Taken, find_lanes, groups, has_more, take
 from adjourn.storage.postgres.clock import boot_seconds
 from adjourn.storage.postgres.database import PostgresDatabase
+from adjourn.storage.postgres.doubts import Doubts
 from adjourn.storage.postgres.faults import FOREIGN, is_lost
 from adjourn.storage.postgres.links import Links
 from adjourn.storage.postgres.partitions import drop_old, make_days
+from adjourn.storage.postgres.plain import is_plain, record_plain
 from adjourn.storage.postgres.publishing import (
     Batch,
     add_lanes,
@@ -20,8 +23,8 @@ from adjourn.storage.postgres.publishing import (
     publish_at_once,
     publish_in_steps,
 )
-from adjourn.storage.postgres.recording import is_plain, record, record_plain
-from adjourn.storage.postgres.releasing import DEAD, give_back, reap
+from adjourn.storage.postgres.recording import record
+from adjourn.storage.postgres.releasing import give_back, reap
 from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.queue import SqlQueue
 from adjourn.storage.sql.rows import time, to_ms
@@ -30,11 +33,14 @@ __all__ = ["PostgresQueue"]
 
 T = TypeVar("T")
 
+# One that comes late shortens no lease; one that ends it does.
 _ENLIST = """
     INSERT INTO worker VALUES (?, ?, ?)
-    ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, floor = excluded.floor
+    ON CONFLICT (id) DO UPDATE SET floor = excluded.floor,
+        expires_at = CASE WHEN ? THEN excluded.expires_at
+                     ELSE greatest(worker.expires_at, excluded.expires_at) END
 """
-_END_SESSION = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = $1"
+_LEASES = "SELECT id, expires_at FROM worker"
 _SOON = 20  # milliseconds: when a lane that somebody else had is looked at again
 _TENDED_EVERY = 3600.0  # seconds: partitions
 _LANES_KNOWN = 200_000  # ids in memory
@@ -52,11 +58,12 @@ class PostgresQueue(SqlQueue):
         self._lease = lease
         self._retention = retention
         self._lanes: set[int] = set()  # known to be there
-        self._doubtful: list[tuple[int, Claimed]] = []  # claimed, if that was committed: nobody knows
+        self._doubts = Doubts()
+        self._leases: dict[int, tuple[int, float]] = {}  # of workers: until when, and since when that is so
         self._tended_at: float | None = None
 
     async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
-        values = (number_of(worker), to_ms(self._clock() + lease), floor)
+        values = (number_of(worker), to_ms(self._clock() + lease), floor, not lease)
         async with self._database.guarded("cannot renew the lease"), self._database.looking.one() as link:
             await link.run(_ENLIST, values)
 
@@ -71,19 +78,33 @@ class PostgresQueue(SqlQueue):
         self._database.on_step("publish.committed")
 
     async def _publish(self, batch: Batch) -> None:
-        """Where the answer to the commit is lost, find out what became of it; store it if it was not."""
+        """Where the answer to the commit is lost, find out what became of it; store it if it was not.
+
+        Raises InDoubt where neither can be done.
+        """
         used: list[str] = []
         try:
             await self._publish_once(batch, used)
         except FOREIGN as exc:
             if not is_lost(exc):
                 raise
-            if used:
-                async with self._database.publishing.one() as link:
-                    await link.raw.execute(_END_SESSION, used[-1])
-                    if await is_stored(link, batch):
-                        return
-            await self._publish_once(batch, used)
+            in_doubt = bool(used)
+            try:
+                if in_doubt and await self._was_stored(batch, used[-1]):
+                    return
+                in_doubt = False
+                await self._publish_once(batch, used)
+            except (*FOREIGN, StorageError) as again:
+                if not (in_doubt or (used and is_lost(again))):
+                    raise
+                self._doubts.note_session(used[-1])
+                raise InDoubt(f"nobody knows whether it was stored: {again}") from again
+
+    async def _was_stored(self, batch: Batch, session: str) -> bool:
+        self._doubts.note_session(session)
+        async with self._database.publishing.one() as link:
+            await self._doubts.end_sessions(link)
+            return await is_stored(link, batch)
 
     async def _publish_once(self, batch: Batch, used: list[str]) -> None:
         now = to_ms(self._clock())
@@ -115,15 +136,24 @@ class PostgresQueue(SqlQueue):
     ) -> Claim:
         async def act() -> Claim:
             await self._settle_doubts()
-            return await self._claim(number_of(worker), room, limit, pace)
+            deliveries: list[Claimed] = []
+            try:
+                return await self._claim(number_of(worker), deliveries, room, limit, pace)
+            except BaseException:  # what was committed before it is nobody's else
+                self._doubts.note_claimed(number_of(worker), deliveries)
+                raise
 
         return await self._again("claiming failed", act)
 
     async def _claim(
-        self, worker: int, room: Callable[[int, str], int], limit: int, pace: Callable[[str], int] | None
+        self,
+        worker: int,
+        deliveries: list[Claimed],
+        room: Callable[[int, str], int],
+        limit: int,
+        pace: Callable[[str], int] | None,
     ) -> Claim:
         now = to_ms(self._clock())
-        deliveries: list[Claimed] = []
         versions: dict[str, int] = {}
         paced: Counter[str] = Counter()
         last: Lane | None = None
@@ -152,25 +182,29 @@ class PostgresQueue(SqlQueue):
     async def _take(self, worker: int, asked: Asked, now: int) -> Taken:
         self._database.on_step("claim.begun")
         taken: Taken | None = None
+        session = ""
         try:
             async with self._database.claiming.transaction() as link:
+                session = link.name
                 taken = await take(link, worker, asked, now)
                 self._database.on_step("claim.written")
         except BaseException as exc:
             if taken is not None and is_lost(exc):
-                self._doubtful += [(worker, each) for each in taken.deliveries]
+                self._doubts.note_session(session)
+                self._doubts.note_claimed(worker, taken.deliveries)
             raise
         self._database.on_step("claim.committed")
         return taken
 
     async def _settle_doubts(self) -> None:
         """Put back what may have been claimed by a transaction whose end nobody knows."""
-        while self._doubtful:
-            worker = self._doubtful[0][0]
-            its = [each for name, each in self._doubtful if name == worker]
+        while (doubtful := self._doubts.next_claimed()) is not None:
+            worker, its = doubtful
+            async with self._database.claiming.one() as link:
+                await self._doubts.end_sessions(link)
             async with self._database.claiming.transaction() as link:
                 await give_back(link, worker, its, to_ms(self._clock()))
-            self._doubtful = [each for each in self._doubtful if each[0] != worker]
+            self._doubts.settled(worker, its)
 
     # recording
 
@@ -204,6 +238,8 @@ class PostgresQueue(SqlQueue):
     async def give_back(self, worker: str, deliveries: Sequence[Claimed]) -> None:
         now = to_ms(self._clock())
         if deliveries:
+            async with self._database.guarded("giving back failed"), self._database.writing.one() as link:
+                await self._doubts.end_sessions(link)  # some may be of a publishing in doubt
             await self._transaction(
                 "give_back",
                 self._database.writing,
@@ -211,11 +247,24 @@ class PostgresQueue(SqlQueue):
             )
 
     async def reap(self) -> int:
-        if self._database.whole_for() < self._lease.total_seconds():
-            return 0  # the others, too, may not have been able to renew theirs
+        """Those whose lease is over by the database's clock, and was not renewed for as long by ours."""
+        since = self._database.whole_since()
+        elapsed = self._database.elapsed()
         now = to_ms(self._clock())
         async with self._database.guarded("reaping failed"), self._database.looking.one() as link:
-            dead = [int(row[0]) for row in await link.raw.fetch(DEAD, now)]
+            rows = await link.raw.fetch(_LEASES)
+        known, self._leases = self._leases, {}
+        for worker, expires_at in rows:
+            before = known.get(worker)
+            if before is None:  # met just now: renewed when nobody knows
+                before = (expires_at, since)
+            self._leases[worker] = before if before[0] == expires_at else (expires_at, elapsed)
+        # after a break the others, too, may not have been able to renew theirs
+        dead = [
+            worker
+            for worker, (expires_at, unchanged) in self._leases.items()
+            if expires_at < now and elapsed - max(unchanged, since) >= self._lease.total_seconds()
+        ]
         return sum([await self._reap(worker, now) for worker in dead])
 
     async def end(self, worker: str) -> int:

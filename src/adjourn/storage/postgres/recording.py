@@ -1,14 +1,13 @@
 """Recording a batch of attempts: the guards of ENGINE.md for 2xx, failure and manual retry.
 
-First attempts that went well are recorded in one statement. For all else the deliveries are held and looked
-at, then it is decided here what becomes of each, and written at once.
+The deliveries are held and looked at, then it is decided here what becomes of each, and written at once.
+What needs none of that: plain.py.
 """
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 from msgspec.json import encode
 
@@ -18,63 +17,17 @@ from adjourn.storage.base import Result
 from adjourn.storage.postgres.bridge import Link, run_on
 from adjourn.storage.postgres.days import place_of
 from adjourn.storage.postgres.health import record_health
+from adjourn.storage.postgres.plain import GONE, TOO_LATE
 from adjourn.storage.postgres.waiting import Waits, hold_orders, promote, wait
 from adjourn.storage.sql.ailing import switch_off
 from adjourn.storage.sql.rows import NEVER, to_ms
 from adjourn.storage.sql.shorthand import short_headers
 
-__all__ = ["is_plain", "record", "record_plain"]
+__all__ = ["record"]
 
 _NEVER_EARLY = timedelta(microseconds=999)  # times are kept in whole milliseconds, rounded down
-_GONE = (asyncpg.UndefinedTableError, asyncpg.CheckViolationError)
-_TOO_LATE = "the day of a delivery whose attempt is to be recorded was dropped"
 _UNFINISHED = (DeliveryState.PENDING, DeliveryState.FAILED)
 
-# Only what its worker still holds, so that no job waits for it. Deliveries by their ids, so that nobody waits
-# for one who waits for him.
-# `place`: of which day (days.py).
-_PLAIN = """
-    WITH recorded AS (
-        INSERT INTO attempt{place}
-            (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
-        SELECT unnest($1::uuid[]), unnest($2::bigint[]), unnest($3::bigint[]), unnest($4::bigint[]),
-               unnest($5::bytea[]), unnest($6::bytea[]), 1, $7::bigint, ''),
-    moved AS (
-        UPDATE delivery{place} AS delivery
-        SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
-               http_status = given.http_status, error = '', owner = NULL,
-               attempt_no = greatest(delivery.attempt_no, 1)
-        FROM (SELECT unnest($1::uuid[]) AS id, unnest($4::bigint[]) AS http_status) AS given
-        WHERE delivery.id = given.id AND delivery.owner = $7::bigint
-        RETURNING delivery.app_id),
-    well AS (
-        UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
-        FROM (SELECT DISTINCT app_id FROM moved ORDER BY app_id) AS its
-        WHERE health.app_id = its.app_id
-          AND (succeeded_at IS NULL OR succeeded_at < $8 - 1000 OR failed_first IS NOT NULL
-               OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
-    SELECT count(*) FROM moved
-"""
-_ONE = """
-    WITH recorded AS (
-        INSERT INTO attempt{place}
-            (delivery_id, at, duration_ms, http_status, response, response_headers, no, owner, error)
-        VALUES ($1::uuid, $2::bigint, $3::bigint, $4::bigint, $5::bytea, $6::bytea, 1, $7::bigint, '')),
-    moved AS (
-        UPDATE delivery{place} AS delivery
-        SET state = 'delivered', delivered_at = $8::bigint, next_retry_at = NULL,
-               http_status = $4::bigint, error = '', owner = NULL,
-               attempt_no = greatest(delivery.attempt_no, 1)
-        WHERE delivery.id = $1::uuid AND delivery.owner = $7::bigint
-        RETURNING delivery.app_id),
-    well AS (
-        UPDATE health SET succeeded_at = $8, failed_first = NULL, failed_last = NULL, exhausted_at = NULL
-        FROM moved
-        WHERE health.app_id = moved.app_id
-          AND (succeeded_at IS NULL OR succeeded_at < $8 - 1000 OR failed_first IS NOT NULL
-               OR failed_last IS NOT NULL OR exhausted_at IS NOT NULL))
-    SELECT count(*) FROM moved
-"""
 _ATTEMPTS = """
     INSERT INTO attempt{place}
         (delivery_id, no, at, duration_ms, http_status, error, response, response_headers, owner)
@@ -108,52 +61,6 @@ _MOVE = """
 _DROP = "DELETE FROM job WHERE delivery_id = ANY($1::uuid[]) RETURNING app_id, order_key"
 
 
-def is_plain(result: Result) -> bool:
-    """A first attempt that went well, of a delivery that was in memory since it was published."""
-    claimed = result.claimed
-    return (
-        result.step.state is DeliveryState.DELIVERED
-        and not claimed.from_job
-        and not result.attempt.error
-        and result.attempt.no == 1
-        and result.step.retry_count == 0
-        and claimed.order_key is None
-    )
-
-
-async def record_plain(link: Link, worker: int, results: Sequence[Result], now: int) -> bool:
-    """Of plain ones only; commits by itself. False: not all could be, and the rest is for `record`.
-
-    That takes what is recorded by then, too, and changes nothing of it.
-    """
-    results = sorted(results, key=_id)
-    values, sql = _plain_values(results, worker, now), _PLAIN
-    if len(results) == 1:  # nodes with little to do record one by one
-        values, sql = tuple(each[0] if isinstance(each, list) else each for each in values), _ONE
-    try:
-        moved = await link.raw.fetchval(sql.format(place=_place(results)), *values)
-    except asyncpg.UniqueViolationError:  # one is on record already
-        return False
-    except _GONE as exc:
-        raise InputError(_TOO_LATE) from exc
-    return bool(moved == len(results))
-
-
-def _plain_values(results: Sequence[Result], worker: int, now: int) -> tuple[Any, ...]:
-    ids = [each.claimed.id for each in results]
-    attempts = [each.attempt for each in results]
-    return (
-        ids,
-        [to_ms(each.at) for each in attempts],
-        [each.duration_ms for each in attempts],
-        [each.http_status for each in attempts],
-        [each.response.encode("utf-8", "replace") for each in attempts],
-        [short_headers(encode(each.response_headers)) for each in attempts],
-        worker,
-        now,
-    )
-
-
 async def record(link: Link, worker: int, results: Sequence[Result], now: int) -> list[str]:
     """In a transaction. The apps that changed, since a URL of theirs is gone.
 
@@ -161,8 +68,8 @@ async def record(link: Link, worker: int, results: Sequence[Result], now: int) -
     """
     try:
         return await _record(link, worker, results, now)
-    except _GONE as exc:
-        raise InputError(_TOO_LATE) from exc
+    except GONE as exc:
+        raise InputError(TOO_LATE) from exc
 
 
 async def _record(link: Link, worker: int, results: Sequence[Result], now: int) -> list[str]:
