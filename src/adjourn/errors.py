@@ -10,6 +10,7 @@ AdjournError
 ├── VerificationError     a webhook that cannot be trusted; names the cause
 ├── ConfigError           a setting is wrong or missing; the process cannot start
 └── StorageError          the store could not do it; nothing was changed, safe to retry
+    └── InDoubt           it may have done it all the same: the answer was lost
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ __all__ = [
     "ConfigError",
     "Conflict",
     "Fault",
+    "InDoubt",
     "InputError",
     "JsonError",
     "NotFound",
@@ -118,3 +120,7 @@ class StorageError(AdjournError):
     """The store could not do it. Nothing was changed: safe to retry."""
 
     code = "unavailable"
+
+
+class InDoubt(StorageError):
+    """The store did it or not; which of the two cannot be told now. Asking again may do it twice."""

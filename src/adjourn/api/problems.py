@@ -117,7 +117,11 @@ def _from_tree(exc: AdjournError, status: int) -> Problem:
     headers = _RETRY_SOON if status == 503 else {}
     if status == 503:
         _log.warning("refused for now: %s", exc)
-        text = "the server cannot take this now; nothing was stored, try again"
+        text = (
+            "the server cannot tell whether this was done; ask again with the same Idempotency-Key"
+            if isinstance(exc, errors.InDoubt)
+            else "the server cannot take this now; nothing was stored, try again"
+        )
     problem = Problem(status, text, headers=headers, **more)
     problem.code = exc.code
     return problem

@@ -1,6 +1,7 @@
 """The apps in memory: what publishing and sending know of them, and by which version."""
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable
 
@@ -9,6 +10,8 @@ from adjourn.models import App
 from adjourn.storage.base import Directory
 
 __all__ = ["AppCache"]
+
+_log = logging.getLogger(__name__)
 
 
 class AppCache:
@@ -53,7 +56,13 @@ class AppCache:
         """
         known = [each for each in app_ids if each in self._apps or self._reading[each]]
         if known:
-            await self.reload(known)
+            try:
+                await self.reload(known)
+            except Exception:
+                # Who needs one of them reads it then, or fails alone: one that cannot be read stops no other.
+                _log.exception("apps that changed cannot be read, and are forgotten: %s", ", ".join(known))
+                for each in known:
+                    self.forget(each)
         return any(app.is_on for each in known if (app := self._apps.get(each)) is not None)
 
     async def get(self, app_id: str) -> App:

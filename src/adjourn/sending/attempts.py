@@ -123,12 +123,14 @@ class Attempts:
         """Some of both: what was published just now does not wait behind all that a claim brought."""
         may_start = self._may_start()
         at, began = datetime.now(UTC), self._clock()
-        for taken, most in ((self._published, _AT_ONCE), (self._stored, _AT_ONCE_STORED)):
-            for _ in range(min(len(taken), most)):
-                self._start_one(taken.popleft(), may_start, at, began)
-        self._starting = bool(self._published or self._stored)
-        if self._starting:
-            asyncio.get_running_loop().call_soon(self._start_taken)
+        try:
+            for taken, most in ((self._published, _AT_ONCE), (self._stored, _AT_ONCE_STORED)):
+                for _ in range(min(len(taken), most)):
+                    self._start_one(taken.popleft(), may_start, at, began)
+        finally:
+            self._starting = bool(self._published or self._stored)
+            if self._starting:
+                asyncio.get_running_loop().call_soon(self._start_taken)
 
     def _start_one(self, claimed: Claimed, may_start: bool, at: datetime, began: float) -> None:
         app = self._apps.find(claimed.app_id) if may_start else None

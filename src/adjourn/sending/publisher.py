@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from adjourn.errors import StorageError, TooLarge
+from adjourn.errors import InDoubt, StorageError, TooLarge
 from adjourn.providers import order_key
 from adjourn.sending.apps import AppCache
 from adjourn.sending.fanout import Addressed, Envelope, FanOut
@@ -158,7 +158,7 @@ class Publisher:
         try:
             done = await self._commit(batch)
         except Exception as exc:
-            if len(batch) == 1:
+            if len(batch) == 1 or isinstance(exc, InDoubt):  # what may be stored is not stored again
                 _tell_all(batch, exc)
                 return
             for request in batch:
@@ -179,8 +179,9 @@ class Publisher:
                     plans.append(self._plan(request, known, at))  # noqa: PERF401 - what is held must be known
                 await self._queue.publish([entry for plan in plans for entry in plan.entries])
             except BaseException as exc:
+                undo = self._worker.doubt if isinstance(exc, InDoubt) else self._worker.let_go
                 for plan in plans:
-                    self._let_go(plan.held)
+                    _each(plan.held, undo)
                 if not isinstance(exc, StaleApps):
                     raise
                 await self._apps.reload(exc.app_ids)
@@ -188,10 +189,6 @@ class Publisher:
             self._hand_over(plans)
             return [plan.fan_outs for plan in plans]
         raise StorageError("the apps concerned change faster than events can be published")
-
-    def _let_go(self, held: Sequence[Claimed]) -> None:
-        for claimed in held:
-            self._worker.let_go(claimed.id, claimed.lane_id)
 
     def _hand_over(self, plans: Sequence[_Plan]) -> None:
         for plan in plans:
@@ -217,7 +214,7 @@ class Publisher:
         try:
             entries = [self._entry(made, held) for made in every]
         except BaseException:
-            self._let_go(held)
+            _each(held, self._worker.let_go)
             raise
         if answer is not None:
             entries[0] = msgspec.structs.replace(entries[0], answer=answer)
@@ -267,6 +264,11 @@ class Publisher:
             owner=self._worker.id if holds else None,
             order_key=order,
         )
+
+
+def _each(held: Sequence[Claimed], act: Callable[[Claimed], None]) -> None:
+    for claimed in held:
+        act(claimed)
 
 
 def _order_key(submission: Submission, target: str | None) -> str | None:

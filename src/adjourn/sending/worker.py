@@ -136,10 +136,16 @@ class Worker:
             return True
         return False
 
-    def let_go(self, delivery_id: str, lane_id: int) -> None:
+    def let_go(self, claimed: Claimed) -> None:
         """It was not stored after all."""
-        del self._unrecorded[delivery_id]
-        if self._lanes.release(lane_id):
+        del self._unrecorded[claimed.id]
+        if self._lanes.release(claimed.lane_id):
+            self.poke()
+
+    def doubt(self, claimed: Claimed) -> None:
+        """Nobody knows whether it was stored: if so, it goes back to wait."""
+        self._returns.add(claimed)
+        if self._lanes.release(claimed.lane_id):
             self.poke()
 
     def take(self, claimed: Claimed) -> None:
@@ -238,8 +244,7 @@ class Worker:
         rest = min(max(took, self._pace.between_claims), self._pace.between_long_claims)
         ends = self._clock() + rest
         await asyncio.sleep(rest)
-        if self._lanes.ease(busy=self._clock() - ends > self._pace.late):
-            self._due.set()
+        self._lanes.ease(busy=self._clock() - ends > self._pace.late)
 
     async def _claim(self) -> tuple[int, datetime | None, bool]:
         """How many were taken, when the next lane wakes, and whether a backlog drains."""

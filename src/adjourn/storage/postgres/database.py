@@ -16,7 +16,7 @@ from adjourn.errors import StorageError
 from adjourn.storage.postgres.bridge import Link, lock, run_on
 from adjourn.storage.postgres.clock import DbClock, boot_seconds
 from adjourn.storage.postgres.faults import FOREIGN, is_clash, is_lost, refusal, translated
-from adjourn.storage.postgres.links import HOT, READ_ONLY, Links, connect
+from adjourn.storage.postgres.links import HOT, PATIENT, QUICK, READ_ONLY, Links, connect
 from adjourn.storage.postgres.migrating import migrate
 from adjourn.storage.sql.connection import Connection
 
@@ -50,7 +50,7 @@ class PostgresDatabase:
         self.on_step = on_step
         self._own_clock = DbClock()
         self.clock: Clock = self._own_clock if clock is None else clock
-        self.whole_since: datetime | None = None  # since when no connection broke
+        self._whole_since: float | None = None
         self._spread: Callable[[], Awaitable[None]] | None = None
 
         def links(kind: str, most: int, patience: float, settings: dict[str, str] | None = None) -> Links:
@@ -63,7 +63,8 @@ class PostgresDatabase:
         self.recording = links("record", 1, _QUICK, HOT)
         self.claiming = links("claim", 1, _QUICK, HOT)
         self.looking = links("look", 1, _QUICK)
-        self.writing = links("write", 2, _SLOW)
+        self.writing = links("write", 2, _SLOW, QUICK)
+        self._starting = links("start", 1, _SLOW, PATIENT)
         self._reading = readers("read", 2)
         self._engine_reading = readers("engine-read", 1)
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -86,7 +87,7 @@ class PostgresDatabase:
                 await link.raw.close()
         except (*FOREIGN, ValueError) as exc:
             raise refusal(url, exc) from exc
-        database.whole_since = database.clock()
+        database.whole_since()
         return database
 
     async def ask_time(self, link: Link) -> None:
@@ -100,14 +101,17 @@ class PostgresDatabase:
 
     def broke(self) -> None:
         """A connection was lost: other nodes may have lost theirs, too, and could not renew their leases."""
-        self.whole_since = None
+        self._whole_since = None
 
-    def whole_for(self) -> float:
-        """Seconds since when no connection broke; the first call after a break begins to count."""
-        now = self.clock()
-        if self.whole_since is None:
-            self.whole_since = now
-        return (now - self.whole_since).total_seconds()
+    def elapsed(self) -> float:
+        """Seconds, since whenever, however the database's clock leaps. With a test's clock: by that."""
+        return boot_seconds() if self.clock is self._own_clock else self.clock().timestamp()
+
+    def whole_since(self) -> float:
+        """Since when no connection broke, in `elapsed`; the first call after a break begins to count."""
+        if self._whole_since is None:
+            self._whole_since = self.elapsed()
+        return self._whole_since
 
     def spread_by(self, spread: Callable[[], Awaitable[None]]) -> None:
         """Awaited after each change of an app, before it is answered."""
@@ -166,7 +170,7 @@ class PostgresDatabase:
     @asynccontextmanager
     async def alone(self) -> AsyncIterator[None]:
         """No other node is in here, too: for what each of them does as it starts."""
-        async with self.guarded("cannot start"), self.recording.transaction() as link:
+        async with self.guarded("cannot start"), self._starting.transaction() as link:
             await lock(link, ["start"])
             yield
 
@@ -175,7 +179,7 @@ class PostgresDatabase:
         while self._acts:
             await asyncio.wait(self._acts)
         self._closed = True
-        kinds = (self.publishing, self.recording, self.claiming, self.looking, self.writing)
+        kinds = (self.publishing, self.recording, self.claiming, self.looking, self.writing, self._starting)
         for links in (*kinds, self._reading, self._engine_reading):
             await links.close()
 

@@ -10,10 +10,17 @@ from adjourn.errors import AdjournError, ConfigError, InputError, StorageError
 
 __all__ = ["FOREIGN", "is_clash", "is_lost", "refusal", "translated"]
 
-FOREIGN = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError, EOFError)
+FOREIGN = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # it was told of its end between two statements
+    OSError,
+    asyncio.TimeoutError,
+    EOFError,
+)
 """What comes of a statement or a connection that fails."""
 
-_CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
 def is_clash(exc: BaseException) -> bool:

@@ -13,7 +13,7 @@ from adjourn.storage.postgres.arrays import register
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.faults import FOREIGN, is_lost
 
-__all__ = ["HOT", "READ_ONLY", "Links", "connect"]
+__all__ = ["HOT", "PATIENT", "QUICK", "READ_ONLY", "Links", "connect"]
 
 _CONNECT = 5.0  # seconds
 # A node that vanished lets go of its locks: the server notices by these.
@@ -27,9 +27,14 @@ _SETTINGS = {
     "client_min_messages": "error",
     "jit": "off",
 }
+# Others wait for what it holds: so a process that is paused amid a transaction loses that, and nobody waits
+# for a lock for long before trying again. Milliseconds.
+QUICK = {"idle_in_transaction_session_timeout": "5000", "lock_timeout": "2000"}
+PATIENT = {"idle_in_transaction_session_timeout": "0"}
 # Batches of any size run one plan, made when the tables may have been all but empty: it must be the one by
 # index still, so what counts is how many rows are looked at.
 HOT = {
+    **QUICK,
     "plan_cache_mode": "force_generic_plan",
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",

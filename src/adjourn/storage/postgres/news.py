@@ -207,7 +207,8 @@ class PostgresNews:
         try:
             async with self._database.looking.one() as link:
                 found = await link.raw.fetch(_ALIVE)
-            current_until = {row[0]: began + row[1] / 1000 for row in found}
+            told = boot_seconds()
+            current_until = {row[0]: told + row[1] / 1000 for row in found}
             if not current_until:
                 return
             link = await self._listening()

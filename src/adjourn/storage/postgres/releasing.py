@@ -8,7 +8,7 @@ from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.waiting import Waits, wait, wake
 from adjourn.storage.sql.rows import NEVER
 
-__all__ = ["DEAD", "give_back", "reap"]
+__all__ = ["give_back", "reap"]
 
 # Both take deliveries by their ids' index, one after the other.
 _RELEASE = """
@@ -18,7 +18,6 @@ _RELEASE = """
 _JOBS = "SELECT lane_id, due FROM job WHERE delivery_id = ANY($1::uuid[]) AND owner = $2"
 _RELEASE_JOBS = "UPDATE job SET owner = NULL WHERE delivery_id = ANY($1::uuid[]) AND owner = $2"
 _RELEASE_COVERED = f"{_RELEASE_JOBS} AND due = {NEVER}"
-DEAD = "SELECT id FROM worker WHERE expires_at < $1 ORDER BY id"
 _HOLD_DEAD = "SELECT floor FROM worker WHERE id = $1 AND expires_at < $2 FOR UPDATE SKIP LOCKED"
 _ORPHANS = """
     UPDATE delivery SET owner = NULL WHERE id >= $1 AND owner = $2 RETURNING id::text, app_id, lane_id

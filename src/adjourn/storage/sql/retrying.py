@@ -11,6 +11,7 @@ from adjourn.storage.sql.waiting import hold_lane, wait
 __all__ = ["ask_retry"]
 
 _DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM delivery WHERE id = ? AND app_id = ?"  # noqa: S608
+_EVENT = "SELECT 1 FROM event WHERE id = ?"  # on PostgreSQL its day may have been dropped
 _BUSY = """
     SELECT delivery.owner IS NOT NULL
            OR EXISTS (SELECT 1 FROM job
@@ -22,7 +23,8 @@ _BUSY = """
 def ask_retry(
     connection: Connection, app_id: str, delivery_id: str, *, now: int, quiet_since: int
 ) -> RetryAsked:
-    """What Queue.ask_retry does. Raises NotFound, and Conflict where the automation it is for was deleted.
+    """What Queue.ask_retry does. Raises NotFound, and Conflict where the automation it is for was deleted, or
+    its event was dropped.
 
     It holds the delivery, so that one asks at a time and no outcome is recorded, then the lane, so that
     nobody claims; then it looks.
@@ -33,6 +35,8 @@ def ask_retry(
         delivery = _hold(connection, app_id, delivery_id)
     if is_orphaned(connection, delivery):
         raise Conflict(f"delivery {delivery_id!r} cannot be retried: {ORPHANED}")
+    if connection.execute(_EVENT, (delivery.event_id,)).fetchone() is None:
+        raise Conflict(f"delivery {delivery_id!r} cannot be retried: its event is older than what is kept")
     hold_lane(connection, delivery.lane_id)
     (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
     asked_at = delivery.retry_asked_at
