@@ -164,7 +164,7 @@ def test_while_the_process_is_busy_less_and_less_of_what_fails_is_tried() -> Non
     for busy in (True, True, True, True, False, False, False, False, False):
         lanes.ease(busy=busy)
         rooms.append(claimable(lanes, A))
-    assert rooms == [5, 2, 1, 1, 2, 4, 8, 10, 10]
+    assert rooms == [5, 2, 2, 2, 4, 8, 10, 10, 10]
     assert holdable(lanes, B) == 16, "a lane that does not fail is not concerned"
 
 
@@ -173,20 +173,24 @@ def test_however_busy_the_process_is_what_fails_goes_on() -> None:
     lanes.failed(A, timed_out=False)
     for _ in range(20):
         lanes.ease(busy=True)
-    assert claimable(lanes, A) == 20, "of 320"
+    assert claimable(lanes, A) == 80, "of 320"
 
 
-def test_when_the_process_is_busy_no_more_what_failed_and_waits_is_told_of() -> None:
-    lanes = lanes_of(Limits(total=20))
-    lanes.failed(A, timed_out=False)
-    assert not lanes.ease(busy=True)
-    assert not lanes.ease(busy=True)
-    assert not lanes.ease(busy=True)
-    assert lanes.begin_claim(A, f"app {A}") == 1
-    lanes.end_claim(A, taken=1, asked=1)
-    assert not lanes.ease(busy=True)
-    assert lanes.ease(busy=False), "two may be held now"
-    assert not lanes.ease(busy=False), "that is told once"
+def test_what_is_claimed_of_failing_lanes_is_for_one_turn_whatever_they_hold() -> None:
+    lanes = lanes_of(Limits(total=80))
+    for lane in (A, B):
+        lanes.failed(lane, timed_out=False)
+    assert lanes.begin_claim(A, f"app {A}") == 16
+    lanes.end_claim(A, taken=8, asked=16)
+    lanes.ease(busy=True)
+    lanes.ease(busy=True)
+    assert lanes.begin_claim(B, f"app {B}") == 4
+    lanes.end_claim(B, taken=3, asked=4)
+    assert lanes.begin_claim(A, f"app {A}") == 1, "what was not taken"
+    assert lanes.end_claim(A, taken=1, asked=1), "another turn would bring more"
+    assert claimable(lanes, A) == 0
+    lanes.ease(busy=True)
+    assert claimable(lanes, A) == 4
 
 
 def test_a_failing_lane_always_has_one_slot_to_recover_with() -> None:

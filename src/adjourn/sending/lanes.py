@@ -5,7 +5,7 @@ import msgspec
 __all__ = ["Lanes", "Limits"]
 
 
-_EASED = 16  # what fails has this part of its share at least, however busy the process is
+_EASED = 4  # what fails has this part of its share at least, however busy the process is
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -46,8 +46,9 @@ class Lanes:
         self._limits = limits
         self._workers = 1
         self._app_most = limits.app
-        self._failing_share = max(int(limits.total * limits.failing_share), 1)
-        self._failing_most = self._failing_share  # by now
+        self._failing_most = max(int(limits.total * limits.failing_share), 1)
+        self._turn = self._failing_most  # of what fails, until `ease` is called again
+        self._turn_left = self._turn
         self._quick_most = int(limits.total * limits.quick_share)
         self._lanes: dict[int, _Lane] = {}
         self._apps: dict[str, _App] = {}
@@ -69,16 +70,13 @@ class Lanes:
         self._workers = workers
         self._app_most = max(self._limits.app // workers, 1)
 
-    def ease(self, *, busy: bool) -> bool:
-        """What fails costs the most, and brings nothing: half of it while all else has to wait for its turn,
-        twice as much when it has not. Whether there is room for more of it that waits.
+    def ease(self, *, busy: bool) -> None:
+        """Before a claim. What fails costs the most, and brings nothing: half as much of it is claimed while
+        all else has to wait for its turn, twice as much when it has not.
         """
-        most = self._failing_most // 2 if busy else self._failing_most * 2
-        self._failing_most = min(max(most, self._failing_share // _EASED, 1), self._failing_share)
-        if self._failing_short and self._failing_held < self._failing_most:
-            self._failing_short = False
-            return True
-        return False
+        turn = self._turn // 2 if busy else self._turn * 2
+        self._turn = min(max(turn, self._failing_most // _EASED, 1), self._failing_most)
+        self._turn_left = self._turn
 
     def try_hold(self, lane_id: int, app_id: str) -> bool:
         """Hold one that was never stored to wait, if there is room and none waits before it."""
@@ -96,6 +94,9 @@ class Lanes:
         lane = self._lane(lane_id, app_id)
         lane.backlog = True
         room = self._room(lane)
+        if lane.failing:
+            room = max(min(room, self._turn_left), 0)
+            self._turn_left -= room
         self._note_short(lane, room)
         self._hold(lane, max(room, 0))
         return max(room, 0)
@@ -104,6 +105,8 @@ class Lanes:
         """Whether another claim would find room that was wanting."""
         lane = self._lanes[lane_id]
         self._hold(lane, taken - asked)
+        if lane.failing:
+            self._turn_left += asked - taken
         lane.backlog = taken >= asked
         return self._serves(lane)
 
