@@ -12,9 +12,9 @@ from tests.postgres import Server, empty_database, new_database, run_sql, server
 from tests.storage.harness import KEY, START, Clock, World, connected, ids_of, kept
 
 from adjourn.config import Secret
-from adjourn.errors import ConfigError, InputError, StorageError
+from adjourn.errors import ConfigError, InDoubt, InputError, StorageError
 from adjourn.models import DeliveryState
-from adjourn.storage.base import AnswerExists
+from adjourn.storage.base import AnswerExists, Claimed
 from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.postgres.faults import refusal, translated
 from adjourn.vault import Vault
@@ -237,6 +237,7 @@ class Cut:
     def __init__(self) -> None:
         self.mark: bytes | None = None
         self.cut = 0
+        self.refuses = False  # new connections
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -258,6 +259,9 @@ class Cut:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        if self.refuses:
+            writer.close()
+            return
         to_reader, to_writer = await asyncio.open_connection(*self._to)
         losing = asyncio.Event()
         up = asyncio.create_task(self._up(reader, to_writer, losing))
@@ -309,6 +313,28 @@ async def test_publishing_whose_answer_is_lost_is_stored_once(cut: tuple[Cut, Wo
     _, total = await world.store.log.list_publications(event_type=None, limit=1, offset=0)
     assert total == 2
     assert ids_of(await world.claim()) == ([new.id] if waits else [])
+
+
+async def test_publishing_that_nobody_can_ask_about_is_in_doubt_and_given_back(
+    cut: tuple[Cut, World],
+) -> None:
+    between, world = cut
+    new = world.delivery(owner="w1", event_type="unique mark")
+    between.mark, between.refuses = b"unique mark", True
+    with pytest.raises(InDoubt):
+        await world.store.queue.publish([world.entry(new)])
+    between.refuses = False
+    assert await world.claim() == []
+    held = Claimed(
+        id=new.id,
+        app_id=new.app_id,
+        lane_id=new.lane_id,
+        event_id=new.event_id,
+        event_type=new.event_type,
+        body=b"{}",
+    )
+    await world.store.queue.give_back("w1", [held])
+    assert ids_of(await world.claim()) == [new.id]
 
 
 async def test_an_answer_kept_by_a_commit_whose_answer_is_lost_is_ours(cut: tuple[Cut, World]) -> None:

@@ -15,7 +15,7 @@ from weakref import WeakValueDictionary
 from adjourn.errors import StorageError
 from adjourn.storage.postgres.bridge import Link, lock, run_on
 from adjourn.storage.postgres.clock import DbClock, boot_seconds
-from adjourn.storage.postgres.faults import FOREIGN, is_clash, is_lost, refusal, translated
+from adjourn.storage.postgres.faults import FOREIGN, is_blocked, is_clash, is_lost, refusal, translated
 from adjourn.storage.postgres.links import HOT, PATIENT, QUICK, READ_ONLY, Links, connect
 from adjourn.storage.postgres.migrating import migrate
 from adjourn.storage.sql.connection import Connection
@@ -146,14 +146,17 @@ class PostgresDatabase:
 
     # what the moves of the queue are made of
 
-    async def again(self, what: str, act: Callable[[], Awaitable[T]]) -> T:
-        """Run a whole transaction; again, where another one was in its way."""
+    async def again(self, what: str, act: Callable[[], Awaitable[T]], *, waits: bool = True) -> T:
+        """Run a whole transaction; again, where another one was in its way.
+
+        `waits`: also where that one goes on holding what is wanted. Else others would wait for this one.
+        """
         self._check_open()
         for last in (*(False,) * (_TRIES - 1), True):
             try:
                 return await act()
             except FOREIGN as exc:
-                if last or not is_clash(exc):
+                if last or not (is_clash(exc) or (waits and is_blocked(exc))):
                     raise translated(what, exc) from exc
                 _log.debug("%s again: %s", what, exc)
         raise AssertionError

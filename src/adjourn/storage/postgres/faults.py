@@ -8,7 +8,7 @@ import asyncpg
 
 from adjourn.errors import AdjournError, ConfigError, InputError, StorageError
 
-__all__ = ["FOREIGN", "is_clash", "is_lost", "refusal", "translated"]
+__all__ = ["FOREIGN", "is_blocked", "is_clash", "is_lost", "refusal", "translated"]
 
 FOREIGN = (
     asyncpg.PostgresError,
@@ -20,12 +20,17 @@ FOREIGN = (
 )
 """What comes of a statement or a connection that fails."""
 
-_CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+_CLASHES = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
 def is_clash(exc: BaseException) -> bool:
-    """Whether it would go well another time: two transactions were in each other's way."""
+    """Whether it would go well at once: two transactions were in each other's way, and the other goes on."""
     return isinstance(exc, _CLASHES)
+
+
+def is_blocked(exc: BaseException) -> bool:
+    """Whether somebody held a lock for so long that waiting was given up."""
+    return isinstance(exc, asyncpg.LockNotAvailableError)
 
 
 def is_lost(exc: BaseException) -> bool:

@@ -74,7 +74,7 @@ class PostgresQueue(SqlQueue):
             return
         batch = Batch.of(entries)
         self._database.on_step("publish.begun")
-        await self._again("publishing failed", lambda: self._publish(batch))
+        await self._database.again("publishing failed", lambda: self._publish(batch), waits=False)
         self._database.on_step("publish.committed")
 
     async def _publish(self, batch: Batch) -> None:
