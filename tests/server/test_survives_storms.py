@@ -1,4 +1,4 @@
-"""Processes, PostgreSQL and the receiver are killed in random order, under load: nothing accepted is lost.
+"""Processes, PostgreSQL, its sessions and the receiver are killed in random order: nothing accepted is lost.
 
 What arrives again is counted and explained: an attempt that failed on record, or one whose process was killed
 before it could record it. No success is on record twice.
@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from tests.postgres import Server
+from tests.postgres import Server, run_sql
 from tests.server.harness import Running, Servers
 from tests.server.storm import Account, Load, Receiver, account
 from tests.server.test_survives_kills import create_app
 
 _SEED = 20261121
+_END = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'adjourn {kind} %'
+"""
 _RETRIES = ",".join(["0.3"] * 200)  # no endpoint that is killed is given up
 
 
@@ -47,6 +50,10 @@ class Storm:
         elif what == "postgres":
             await asyncio.to_thread(self._postgres.stop, immediate=True)
             await asyncio.to_thread(self._postgres.start)
+        elif what == "sessions":
+            for _ in range(10):
+                kind = self._rng.choice(["publish", "record", "claim", "write", "look", "news"])
+                await asyncio.to_thread(run_sql, self._postgres.url, _END.format(kind=kind))
         else:
             await self._receiver.kill_amid(4)
             await self._receiver.start()
@@ -74,7 +81,7 @@ def test_a_few_kills_of_each_kind(postgres: Server) -> None:
         async with servers.start() as server:
             await create_app(server.client, receiver.url)
             async with load.on(server.client):
-                kills = ["process", "process", "postgres", "receiver", "receiver"]
+                kills = ["process", "process", "postgres", "receiver", "receiver", "sessions", "sessions"]
                 rng.shuffle(kills)
                 for what in kills:
                     await storm.kill(what, server)
@@ -99,7 +106,7 @@ def test_twenty_kills_of_all_kinds(postgres: Server) -> None:
             async with servers.start() as server, load.on(server.client):
                 await receiver.wait_for_more(50)
                 for _ in range(3):
-                    await storm.kill(rng.choice(["process", "postgres", "receiver"]), server)
+                    await storm.kill(rng.choice(["process", "postgres", "receiver", "sessions"]), server)
                 storm.kills["all"] += 1
                 await server.end(signal.SIGKILL)
         async with servers.start():
