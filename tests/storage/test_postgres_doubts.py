@@ -68,6 +68,7 @@ async def test_what_a_claim_had_committed_when_it_failed_comes_again() -> None:
         assert ids_of(await world.claim()) == [waiting]
 
 
+@pytest.mark.soak
 async def test_a_commit_that_comes_late_does_not_strand_what_it_claimed() -> None:
     """The claim's COMMIT reaches the server after the process has given it up."""
     url = empty_database()
