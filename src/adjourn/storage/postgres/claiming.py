@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from adjourn.models import DeliveryState
 from adjourn.storage.base import Claimed
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.waiting import enter
-from adjourn.storage.sql.rows import HIGHEST_ID, NEVER
+from adjourn.storage.sql.rows import HIGHEST_ID, NEVER, read_claimed
 
 __all__ = ["Asked", "Lane", "Taken", "find_lanes", "groups", "has_more", "take"]
 
@@ -181,7 +180,7 @@ async def take(link: Link, worker: int, asked: Asked, now: int) -> Taken:
             worker,
         )
         draining = {lane.id for lane, drained in zip(lanes, drains, strict=True) if drained}
-        taken = [_claimed(row, paced=row[2] in draining) for row in rows]
+        taken = [read_claimed(row, paced=row[2] in draining) for row in rows]
     await _sleep(link, held)
     versions = {each.app_id: each.version for each in held if each.version is not None}
     wanted = {each.app_id for each in taken}
@@ -247,22 +246,3 @@ async def _sleep(link: Link, held: Sequence[_Held]) -> None:
             [each.discard_seq for each in held],
             [each.is_on for each in held],
         )
-
-
-def _claimed(row: Any, *, paced: bool) -> Claimed:
-    return Claimed(
-        id=row[0],
-        app_id=row[1],
-        lane_id=row[2],
-        event_id=row[3],
-        event_type=row[4],
-        body=row[5],
-        state=DeliveryState(row[6]),
-        attempt_no=row[7],
-        retry_count=row[8],
-        manual=row[9],
-        order_key=row[10],
-        target=row[11],
-        from_job=True,
-        paced=paced,
-    )

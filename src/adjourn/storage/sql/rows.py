@@ -16,6 +16,7 @@ from adjourn.models import (
     Publication,
     Verdict,
 )
+from adjourn.storage.base import Claimed
 from adjourn.storage.sql.shorthand import read_headers, read_ids
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "maybe",
     "maybe_ms",
     "read_attempt",
+    "read_claimed",
     "read_connection",
     "read_delivery",
     "read_publication",
@@ -145,4 +147,24 @@ def read_publication(row: tuple[Any, ...]) -> Publication:
         verdicts=msgspec.json.decode(
             row[8] if isinstance(row[8], str) else read_ids(row[8], row[0]), type=tuple[Verdict, ...]
         ),
+    )
+
+
+def read_claimed(row: Any, *, paced: bool) -> Claimed:
+    """What a claim tells of a job and its delivery, in the order of these fields, on either database."""
+    return Claimed(
+        id=row[0],
+        app_id=row[1],
+        lane_id=row[2],
+        event_id=row[3],
+        event_type=row[4],
+        body=row[5],
+        state=DeliveryState(row[6]),
+        attempt_no=row[7],
+        retry_count=row[8],
+        manual=bool(row[9]),
+        order_key=row[10],
+        target=row[11],
+        from_job=True,
+        paced=paced,
     )

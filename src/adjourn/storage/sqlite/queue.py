@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-from adjourn.models import DeliveryState
 from adjourn.storage.base import Claim, Claimed, Entry, Recorded, Result
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.queue import SqlQueue
-from adjourn.storage.sql.rows import HIGHEST_ID, NEVER, time, to_ms
+from adjourn.storage.sql.rows import HIGHEST_ID, NEVER, read_claimed, time, to_ms
 from adjourn.storage.sql.waiting import enter
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.publishing import publish
@@ -130,25 +129,7 @@ def _take(
 ) -> list[Claimed]:
     rows = connection.execute(_CLAIMED, bounds).fetchall()
     connection.executemany("UPDATE job SET owner = ? WHERE seq = ?", [(worker, row[0]) for row in rows])
-    return [
-        Claimed(
-            id=row[1],
-            app_id=row[2],
-            lane_id=row[3],
-            event_id=row[4],
-            event_type=row[5],
-            body=row[6],
-            state=DeliveryState(row[7]),
-            attempt_no=row[8],
-            retry_count=row[9],
-            manual=bool(row[10]),
-            order_key=row[11],
-            target=row[12],
-            from_job=True,
-            paced=paced,
-        )
-        for row in rows
-    ]
+    return [read_claimed(row[1:], paced=paced) for row in rows]
 
 
 def _sleep(connection: Connection, lane_id: int, discard_seq: int) -> None:
