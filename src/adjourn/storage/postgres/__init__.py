@@ -13,7 +13,7 @@ from adjourn.storage.sql.infirmary import SqlInfirmary
 from adjourn.storage.sql.keyring import SqlKeyring
 from adjourn.storage.sql.log import SqlLog
 from adjourn.storage.sql.replays import SqlReplays
-from adjourn.storage.sql.resealing import reseal
+from adjourn.storage.sql.resealing import check_seal, reseal
 from adjourn.vault import Vault
 
 __all__ = ["PostgresStore"]
@@ -65,7 +65,7 @@ class PostgresStore:
         try:
             await make_days(database, database.clock())
             async with database.alone():
-                await store._check_vault(vault)
+                await check_seal(store.directory, vault)
                 await reseal(database, vault)
         except StorageError as exc:
             await store.close()
@@ -78,9 +78,3 @@ class PostgresStore:
     async def close(self) -> None:
         await self.news.close()
         await self._database.close()
-
-    async def _check_vault(self, vault: Vault) -> None:
-        if not await self.directory.add_setting("sealed", vault.seal(b"adjourn")):
-            sealed = await self.directory.find_setting("sealed")
-            if sealed is None or vault.open(sealed) != b"adjourn":
-                raise ConfigError("the database's seal cannot be read")

@@ -1,10 +1,13 @@
 """Sealing anew with the newest key, at start: then the old ones can be dropped from the setting."""
 
+from adjourn.errors import ConfigError
+from adjourn.storage.base import Directory
 from adjourn.storage.sql.connection import Connection, Database, look_up
 from adjourn.vault import Vault
 
-__all__ = ["reseal"]
+__all__ = ["check_seal", "reseal"]
 
+_SEAL = b"adjourn"  # what the setting `sealed` holds
 _AT_ONCE = 500  # values in one commit
 _MARK = "SELECT value FROM setting WHERE name = 'sealed'"
 _MARK_ANEW = "UPDATE setting SET value = ? WHERE name = 'sealed'"
@@ -16,6 +19,14 @@ _ANSWERS = """
 """
 _CREDENTIAL_ANEW = "UPDATE credential SET sealed = ? WHERE id = ?"
 _ANSWER_ANEW = "UPDATE idempotency SET body = ? WHERE scope = ? AND key = ?"
+
+
+async def check_seal(directory: Directory, vault: Vault) -> None:
+    """See that the vault opens what the first start sealed; this may be the first. Raises ConfigError."""
+    if not await directory.add_setting("sealed", vault.seal(_SEAL)):
+        sealed = await directory.find_setting("sealed")
+        if sealed is None or vault.open(sealed) != _SEAL:
+            raise ConfigError("the database's seal cannot be read")
 
 
 async def reseal(database: Database, vault: Vault, *, at_once: int = _AT_ONCE) -> None:

@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adjourn.errors import ConfigError
 from adjourn.storage.sql.directory import SqlDirectory
 from adjourn.storage.sql.infirmary import SqlInfirmary
 from adjourn.storage.sql.keyring import SqlKeyring
 from adjourn.storage.sql.log import SqlLog
 from adjourn.storage.sql.replays import SqlReplays
-from adjourn.storage.sql.resealing import reseal
+from adjourn.storage.sql.resealing import check_seal, reseal
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.queue import SqliteQueue
 from adjourn.vault import Vault
@@ -64,7 +63,7 @@ class SqliteStore:
         """
         store = cls(Database(path, on_step=on_step), vault, clock=clock)
         try:
-            await store._check_vault(vault)
+            await check_seal(store.directory, vault)
             await reseal(store._database, vault)
             await store.queue.take_over()
             await store.queue.reap()
@@ -75,9 +74,3 @@ class SqliteStore:
 
     async def close(self) -> None:
         await self._database.close()
-
-    async def _check_vault(self, vault: Vault) -> None:
-        if not await self.directory.add_setting("sealed", vault.seal(b"adjourn")):
-            sealed = await self.directory.find_setting("sealed")
-            if sealed is None or vault.open(sealed) != b"adjourn":
-                raise ConfigError("the database's seal cannot be read")
