@@ -131,9 +131,10 @@ def fill_waiting(filler: Filler, numbers: range, *, lane: str, due: str) -> None
     filler.copy("event", numbers, changed | {"publication_id": new_id}, joined=of_lane)
     changed |= {"event_id": new_id, "lane_id": "bench_lane.id"}
     filler.copy("delivery", numbers, changed, joined=of_lane)
+    del changed["id"]
+    changed |= {"delivery_id": new_id, "due": due}
+    filler.copy("job", numbers, changed, without=("seq",), joined=of_lane)
     filler.run(
-        "INSERT INTO job (delivery_id, app_id, lane_id, due) "
-        f"SELECT {new_id}, bench_lane.app_id, bench_lane.id, {due} FROM {filler.series(numbers)} {of_lane}",
         "UPDATE lane SET wake_at = (SELECT min(due) FROM job WHERE job.lane_id = lane.id AND owner IS NULL) "
         "WHERE id IN (SELECT id FROM bench_lane)",
         "ANALYZE",

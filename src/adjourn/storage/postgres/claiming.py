@@ -33,7 +33,7 @@ _HOLD = """
 """
 # An app that is off, and is being changed just now, may be on in a moment: its lanes are left alone.
 _STATES = """
-    SELECT lane.id, lane.wake_at, lane.app_id, app.version, app.discard_seq, app.drain_seq,
+    SELECT lane.id, lane.wake_at, lane.app_id, lane.target, app.version, app.discard_seq, app.drain_seq,
            app.status = 'active' AND app.webhook_enabled AND CASE
                WHEN lane.target IS NULL THEN app.webhook_url IS NOT NULL
                ELSE EXISTS (SELECT 1 FROM automation
@@ -57,27 +57,37 @@ _BACKLOG = """
                   ORDER BY due, seq LIMIT given.most) AS found
     GROUP BY given.id
 """
+# By their place on the page, which the locks keep: by an index each would be looked up again.
 _TAKE = """
     WITH picked AS MATERIALIZED (
-        SELECT found.*, given.place
-        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[])
-                 WITH ORDINALITY AS given (id, wake_at, discard_seq, most, place),
-             LATERAL (SELECT delivery_id, due, seq FROM job
-                      WHERE lane_id = given.id AND owner IS NULL AND due >= given.wake_at AND due <= $5
+        SELECT found.*, given.place, given.target
+        FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::int[], $5::text[])
+                 WITH ORDINALITY AS given (id, wake_at, discard_seq, most, target, place),
+             LATERAL (SELECT ctid AS tid, due, seq FROM job
+                      WHERE lane_id = given.id AND owner IS NULL AND due >= given.wake_at AND due <= $6
                         AND seq > given.discard_seq
                       ORDER BY due, seq LIMIT given.most FOR UPDATE SKIP LOCKED) AS found
-        LIMIT $6),
+        LIMIT $7),
     taken AS (
-        UPDATE job SET owner = $7 FROM picked WHERE job.delivery_id = picked.delivery_id
-        RETURNING job.delivery_id, job.manual, job.order_key, picked.place, picked.due, picked.seq)
-    SELECT taken.delivery_id::text, delivery.app_id, delivery.lane_id, delivery.event_id::text,
-           delivery.event_type, event.head || coalesce(event.own_data, publication.data) || '}'::bytea,
-           delivery.state, delivery.attempt_no, delivery.retry_count, taken.manual, taken.order_key,
-           delivery.target
-    FROM taken
-    JOIN delivery ON delivery.id = taken.delivery_id
-    JOIN event ON event.id = delivery.event_id
-    JOIN publication ON publication.id = event.publication_id
+        UPDATE job SET owner = $8 FROM picked WHERE job.ctid = picked.tid
+        RETURNING job.*, picked.place, picked.target),
+    noted AS (
+        INSERT INTO claim (worker, deliveries)
+        SELECT $8, array_agg(delivery_id) FROM taken HAVING count(*) > 0)
+    SELECT taken.delivery_id::text, taken.app_id, taken.lane_id, needed.event_id::text, needed.event_type,
+           needed.body, needed.state, needed.attempt_no, needed.retry_count, taken.manual, taken.order_key,
+           taken.target
+    FROM taken, LATERAL (
+        SELECT taken.event_id, taken.event_type, taken.body, taken.state, taken.attempt_no, taken.retry_count
+        WHERE taken.body IS NOT NULL
+        UNION ALL
+        SELECT event.id, delivery.event_type,
+               event.head || coalesce(event.own_data, publication.data) || '}'::bytea,
+               delivery.state, delivery.attempt_no, delivery.retry_count
+        FROM delivery
+        JOIN event ON event.id = delivery.event_id
+        JOIN publication ON publication.id = event.publication_id
+        WHERE taken.body IS NULL AND delivery.id = taken.delivery_id) AS needed
     ORDER BY taken.place, taken.due, taken.seq
 """
 # What still waits decides when a lane wakes: for nothing, when all is discarded or its app is off.
@@ -124,6 +134,7 @@ class _Held(NamedTuple):
     id: int
     wake_at: int
     app_id: str
+    target: str | None
     version: int | None
     discard_seq: int
     drain_seq: int
@@ -175,6 +186,7 @@ async def take(link: Link, worker: int, asked: Asked, now: int) -> Taken:
             [each.wake_at for each in lanes],
             [each.discard_seq for each in lanes],
             mosts,
+            [each.target for each in lanes],
             now,
             asked.limit,
             worker,
@@ -193,7 +205,7 @@ async def take(link: Link, worker: int, asked: Asked, now: int) -> Taken:
 
 
 def _held(row: Any) -> _Held:
-    return _Held(row[0], row[1], row[2], row[3], row[4] or 0, row[5] or 0, bool(row[6]))
+    return _Held(row[0], row[1], row[2], row[3], row[4], row[5] or 0, row[6] or 0, bool(row[7]))
 
 
 async def _settled(link: Link, held: Sequence[_Held]) -> list[_Held]:

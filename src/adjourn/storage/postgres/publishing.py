@@ -9,7 +9,7 @@ from adjourn.errors import NotFound
 from adjourn.storage.base import AnswerExists, Entry, NewDelivery, StaleApps
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.days import place_of
-from adjourn.storage.postgres.waiting import enter, hold_orders, wake
+from adjourn.storage.postgres.waiting import carried, enter, hold_orders, wake
 from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.rows import NEVER, to_ms
 from adjourn.storage.sql.shorthand import short_ids
@@ -83,16 +83,17 @@ _LANES = """
 """
 # In the order of their publishing: so the database numbers them. One of an order key waits behind another.
 _JOBS = f"""
-    INSERT INTO job (delivery_id, app_id, lane_id, due, order_key)
+    INSERT INTO job (delivery_id, app_id, lane_id, due, order_key, body, event_id, event_type, state,
+                     attempt_no, retry_count)
     SELECT id, app_id, lane_id,
            CASE WHEN order_key IS NOT NULL AND (
                     place > min(place) OVER (PARTITION BY app_id, order_key)
                     OR EXISTS (SELECT FROM job
                                WHERE job.app_id = given.app_id AND job.order_key = given.order_key))
                 THEN {NEVER} ELSE $5 END,
-           order_key
-    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[])
-             WITH ORDINALITY AS given (id, app_id, lane_id, order_key, place)
+           order_key, body, event_id, event_type, 'pending', 0, 0
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $6::bytea[], $7::uuid[], $8::text[])
+             WITH ORDINALITY AS given (id, app_id, lane_id, order_key, body, event_id, event_type, place)
     ORDER BY place
 """  # noqa: S608
 _IS_STORED = "SELECT count(*) FROM publication WHERE id = ANY($1::uuid[])"
@@ -227,6 +228,7 @@ async def publish_in_steps(link: Link, batch: Batch, now: int) -> None:
     stored = await publish_at_once(link, batch, now)
     assert stored  # its worker was entered, and is held
     if waiting:
+        bodies = _bodies(batch.entries, {each.event_id for each in waiting})
         await link.raw.execute(
             _JOBS,
             [each.id for each in waiting],
@@ -234,7 +236,21 @@ async def publish_in_steps(link: Link, batch: Batch, now: int) -> None:
             [each.lane_id for each in waiting],
             [each.order_key for each in waiting],
             now,
+            [bodies[each.event_id] for each in waiting],
+            [each.event_id for each in waiting],
+            [each.event_type for each in waiting],
         )
+
+
+def _bodies(entries: Sequence[Entry], event_ids: Collection[str]) -> dict[str, bytes | None]:
+    """What jobs carry of these events."""
+    bodies = {}
+    for entry in entries:
+        for event in entry.events:
+            if event.id in event_ids:
+                data = entry.publication.data if event.own_data is None else event.own_data
+                bodies[event.id] = carried(event.head + data + b"}")
+    return bodies
 
 
 async def is_stored(link: Link, batch: Batch) -> bool:

@@ -24,7 +24,7 @@ from adjourn.storage.postgres.publishing import (
     publish_in_steps,
 )
 from adjourn.storage.postgres.recording import record
-from adjourn.storage.postgres.releasing import give_back, reap
+from adjourn.storage.postgres.releasing import forget_claims, give_back, reap
 from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.queue import SqlQueue
 from adjourn.storage.sql.rows import time, to_ms
@@ -59,6 +59,7 @@ class PostgresQueue(SqlQueue):
         self._retention = retention
         self._lanes: set[int] = set()  # known to be there
         self._doubts = Doubts()
+        self._claimed: set[int] = set()  # workers with claims that may have ended
         self._leases: dict[int, tuple[int, float]] = {}  # of workers: until when, and since when that is so
         self._tended_at: float | None = None
 
@@ -181,6 +182,7 @@ class PostgresQueue(SqlQueue):
 
     async def _take(self, worker: int, asked: Asked, now: int) -> Taken:
         self._database.on_step("claim.begun")
+        self._claimed.add(worker)
         taken: Taken | None = None
         session = ""
         try:
@@ -265,7 +267,20 @@ class PostgresQueue(SqlQueue):
             for worker, (expires_at, unchanged) in self._leases.items()
             if expires_at < now and elapsed - max(unchanged, since) >= self._lease.total_seconds()
         ]
+        await self._forget_claims()
         return sum([await self._reap(worker, now) for worker in dead])
+
+    async def _forget_claims(self) -> None:
+        workers, self._claimed = self._claimed, set()
+        try:
+            if workers:
+                async with (
+                    self._database.guarded("cannot forget claims"),
+                    self._database.writing.one() as link,
+                ):
+                    workers = await forget_claims(link, workers)
+        finally:
+            self._claimed |= workers
 
     async def end(self, worker: str) -> int:
         number = number_of(worker)

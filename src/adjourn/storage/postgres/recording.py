@@ -13,7 +13,7 @@ from msgspec.json import encode
 
 from adjourn.errors import InputError
 from adjourn.models import DeliveryState
-from adjourn.storage.base import Result
+from adjourn.storage.base import Claimed, Result
 from adjourn.storage.postgres.bridge import Link, run_on
 from adjourn.storage.postgres.days import place_of
 from adjourn.storage.postgres.health import record_health
@@ -114,7 +114,7 @@ class _Moves:
         self._jobs = jobs
         self._now = now
         self._moved: dict[str, _Row] = {}
-        self._waits: dict[str, Waits] = {}
+        self._waits: dict[str, tuple[Claimed, int]] = {}  # until when
         self._ended: dict[str, None] = {}
         self.exhausted: set[str] = set()
 
@@ -164,24 +164,24 @@ class _Moves:
             row.http_status, row.error = result.attempt.http_status, _text(result.attempt.error)
             if step.exhausted:
                 self.exhausted.add(row.id)
-            self._wait(row, claimed.app_id, claimed.lane_id, row.next_retry_at)
+            self._wait(claimed, row.next_retry_at)
         elif claimed.manual and job is not None and holds_job:  # state and schedule stay as they were
             due = {
                 DeliveryState.FAILED: row.next_retry_at,
                 DeliveryState.PENDING: self._now if job[3] else NEVER,
             }.get(DeliveryState(row.state))
-            self._wait(row, claimed.app_id, claimed.lane_id, due)
+            self._wait(claimed, due)
         else:
             return
         row.attempt_no += 1
         self._moved[row.id] = row
 
-    def _wait(self, row: _Row, app_id: str, lane_id: int, due: int | None) -> None:
+    def _wait(self, claimed: Claimed, due: int | None) -> None:
         if due is None:
-            self._end(row.id)
+            self._end(claimed.id)
         else:
-            self._waits[row.id] = Waits(row.id, app_id, lane_id, due)
-            self._jobs.pop(row.id, None)  # nobody's any more
+            self._waits[claimed.id] = claimed, due
+            self._jobs.pop(claimed.id, None)  # nobody's any more
 
     def _end(self, delivery_id: str) -> None:
         self._ended[delivery_id] = None
@@ -193,12 +193,17 @@ class _Moves:
             ids = sorted(self._moved)
             columns = zip(*(msgspec.structs.astuple(self._moved[each]) for each in ids), strict=True)
             await link.raw.execute(_MOVE.format(place=place_of(ids)), *columns)
-        await wait(link, list(self._waits.values()))
+        waits = [Waits.of(claimed, due) for claimed, due in self._waits.values()]
+        await wait(link, [_as_moved(each, self._rows[each.id]) for each in waits])
         if self._ended:  # after that: what waits again may be the next of an order that ends here
             dropped = await link.raw.fetch(_DROP, list(self._ended))
             orders = {(row[0], row[1]) for row in dropped if row[1] is not None}
             await hold_orders(link, orders)
             await promote(link, orders, self._now)
+
+
+def _as_moved(waits: Waits, row: _Row) -> Waits:
+    return waits._replace(state=row.state, attempt_no=row.attempt_no, retry_count=row.retry_count)
 
 
 def _attempts(results: Collection[Result]) -> tuple[list[Any], ...]:

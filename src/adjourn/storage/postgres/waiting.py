@@ -5,12 +5,15 @@ then its order key, then lanes by their ids, then jobs.
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
+from adjourn.storage.base import Claimed
 from adjourn.storage.postgres.bridge import Link, lock
 from adjourn.storage.sql.rows import NEVER
 
-__all__ = ["Waits", "enter", "hold_orders", "promote", "wait", "wake"]
+__all__ = ["Waits", "carried", "enter", "hold_orders", "promote", "wait", "wake"]
+
+_CARRIED = 4096  # bytes of a body: longer ones cost more to copy than to look up when they are claimed
 
 _ENTERED = """
     SELECT count(*) FROM (
@@ -30,9 +33,14 @@ _WAKE = """
     WHERE lane.id = given.id AND (lane.wake_at IS NULL OR lane.wake_at > given.due)
 """
 _WAIT = """
-    INSERT INTO job (delivery_id, app_id, lane_id, due)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
-    ON CONFLICT (delivery_id) DO UPDATE SET due = excluded.due, owner = NULL, manual = false
+    INSERT INTO job (delivery_id, app_id, lane_id, due, body, event_id, event_type, state, attempt_no,
+                     retry_count)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[], $5::bytea[], $6::uuid[],
+                         $7::text[], $8::text[], $9::bigint[], $10::bigint[])
+    ON CONFLICT (delivery_id) DO UPDATE SET due = excluded.due, owner = NULL, manual = false,
+           body = CASE WHEN excluded.body IS NOT NULL THEN coalesce(job.body, excluded.body) END,
+           event_id = excluded.event_id, event_type = excluded.event_type, state = excluded.state,
+           attempt_no = excluded.attempt_no, retry_count = excluded.retry_count
 """
 # After the order keys are locked: what let one wait behind another is committed by now.
 _PROMOTE = f"""
@@ -50,12 +58,39 @@ _PROMOTED = f"""
 
 
 class Waits(NamedTuple):
-    """A delivery that is to wait until `due`."""
+    """A delivery that is to wait until `due`, and what its next attempt needs, where the body is carried."""
 
     id: str
     app_id: str
     lane_id: int
     due: int
+    body: bytes | None
+    event_id: str
+    event_type: str
+    state: str
+    attempt_no: int
+    retry_count: int
+
+    @classmethod
+    def of(cls, claimed: Claimed, due: int) -> Self:
+        """As it was claimed."""
+        return cls(
+            claimed.id,
+            claimed.app_id,
+            claimed.lane_id,
+            due,
+            carried(claimed.body),
+            claimed.event_id,
+            claimed.event_type,
+            claimed.state,
+            claimed.attempt_no,
+            claimed.retry_count,
+        )
+
+
+def carried(body: bytes) -> bytes | None:
+    """What of a body its job carries: all, or nothing."""
+    return body if len(body) <= _CARRIED else None
 
 
 async def enter(link: Link, floors: dict[int, str], now: int) -> None:
@@ -89,8 +124,7 @@ async def wait(link: Link, waits: Sequence[Waits]) -> None:
     """Let them wait, in jobs that are new or were theirs before."""
     if waits:
         await wake(link, [(each.lane_id, each.due) for each in waits])
-        ids, apps, lanes, dues = zip(*waits, strict=True)
-        await link.raw.execute(_WAIT, ids, apps, lanes, dues)
+        await link.raw.execute(_WAIT, *zip(*waits, strict=True))
 
 
 async def promote(link: Link, orders: Collection[tuple[str, str]], now: int) -> None:

@@ -26,7 +26,6 @@ _IS_DISCARDED = """
     WHERE job.delivery_id = ? AND job.seq <= app.discard_seq AND job.owner IS NULL
 """
 _IS_ORPHANED = "SELECT 1 FROM automation WHERE id = ? AND status = 'deleted'"
-_ABANDON = "UPDATE delivery SET state = 'abandoned', error = ?, next_retry_at = NULL"
 _ABANDON = """
     UPDATE delivery SET state = 'abandoned', error = ?, next_retry_at = NULL
     WHERE state IN ('pending', 'failed')

@@ -162,22 +162,38 @@ CREATE TABLE attempt (
     PRIMARY KEY (delivery_id, no, owner)
 ) PARTITION BY RANGE (delivery_id);
 
--- Unfinished work that is in no worker's memory, or came from here: small whatever the history.
+-- Unfinished work that is in no worker's memory, or came from here: small whatever the history. It carries what
+-- an attempt needs, so that a claim reads one page of each; whoever moves a delivery tells its job. And a claim
+-- writes that page alone (HOT): the owner is in no index, `claim` tells who took what.
 CREATE TABLE job (
     seq         bigint GENERATED ALWAYS AS IDENTITY,
     delivery_id uuid PRIMARY KEY,
-    app_id      text COLLATE "C" NOT NULL,
     lane_id     bigint NOT NULL,
     due         bigint NOT NULL,
-    owner       bigint,
+    app_id      text COLLATE "C" NOT NULL,
     order_key   text COLLATE "C",
-    manual      boolean NOT NULL DEFAULT false    -- one extra attempt, asked for by hand
-);
-CREATE INDEX job_waiting ON job (lane_id, due, seq) WHERE owner IS NULL;
-CREATE INDEX job_owned ON job (owner) WHERE owner IS NOT NULL;
+    owner       bigint,
+    manual      boolean NOT NULL DEFAULT false,   -- one extra attempt, asked for by hand
+    body        bytea,                            -- NULL: long, or made from afar; then what follows says nothing
+    event_id    uuid,
+    event_type  text COLLATE "C",
+    state       text,
+    attempt_no  integer,
+    retry_count integer
+) WITH (fillfactor = 70);
+CREATE INDEX job_waiting ON job (lane_id, due, seq);
 CREATE INDEX job_by_app ON job (app_id, seq);
 CREATE INDEX job_in_order ON job (app_id, order_key, seq) WHERE order_key IS NOT NULL;
 CREATE INDEX job_by_hand ON job (app_id) WHERE manual;
+
+-- What workers took: every job that has an owner is in one of these, or is not below its owner's floor. Some of
+-- what is in them has ended since.
+CREATE TABLE claim (
+    worker     bigint NOT NULL,
+    id         bigint GENERATED ALWAYS AS IDENTITY,
+    deliveries uuid[] STORAGE MAIN NOT NULL,
+    PRIMARY KEY (worker, id)
+);
 
 -- One queue for each (app, target, origin of the URL). wake_at: nothing waits in it that is due before; NULL:
 -- nothing to wake for. Whoever lets something wait lowers it, only a claim raises it, both under the row's lock.
@@ -271,6 +287,7 @@ ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_th
                      autovacuum_vacuum_cost_delay = 0);
 ALTER TABLE lane SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 500,
                       autovacuum_vacuum_cost_delay = 0);
+ALTER TABLE claim SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 ALTER TABLE worker SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200);
 ALTER TABLE follower SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE health SET (autovacuum_vacuum_scale_factor = 0.1, autovacuum_vacuum_threshold = 500);
