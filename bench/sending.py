@@ -31,10 +31,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from adjourn.config import Secret
-from adjourn.models import App, AppOptions, AppStatus
+from adjourn.models import App, AppOptions, AppStatus, Policy
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.http1 import Http1Sender
-from adjourn.sending.policy import Policy, Reply
+from adjourn.sending.policy import Reply
 from adjourn.sending.request import RequestBuilder
 from adjourn.sending.sender import Request, Sender
 from adjourn.storage.base import Claimed

@@ -24,12 +24,11 @@ import uvloop
 
 from adjourn.config import Secret
 from adjourn.ids import Uuid7
-from adjourn.models import Attempt, Audience, DeliveryState, Event, Outcome, Publication, Verdict
+from adjourn.models import Attempt, Audience, DeliveryState, Event, Outcome, Policy, Publication, Verdict
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.apps import AppCache
 from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.lanes import Lanes, Limits
-from adjourn.sending.policy import Policy
 from adjourn.sending.worker import Worker
 from adjourn.storage.base import Claim, Claimed, Entry, NewDelivery, Recorded, Result, Step
 from adjourn.storage.sqlite import SqliteStore
@@ -98,7 +97,7 @@ async def _worker(port: int, options: argparse.Namespace) -> float:
         queue=queue,
         apps=apps,
         sender=sender,
-        policies={"contio": Policy(())},
+        policies={"contio": Policy(retry_delays=())},
         lanes=lanes,
         ids=Uuid7(),
         rng=random.Random(1),

@@ -146,6 +146,8 @@ def _strict_type(node: mi.Type, format_name: str | None = None) -> Any:
             return Annotated[str, Meta(min_length=shortest, max_length=longest, pattern=pattern)]
         case mi.LiteralType(values=values):
             return Literal[values]
+        case mi.EnumType(cls=kind):
+            return Literal[tuple(each.value for each in kind)]
         case mi.ListType(min_length=None, max_length=longest, item_type=item):
             return Annotated[list[_strict_type(item)], Meta(max_length=longest)]  # type: ignore[misc]
         case mi.DictType(value_type=mi.AnyType()):
@@ -211,6 +213,8 @@ def _kinds_of(node: mi.Type, format_name: str | None = None) -> tuple[str, _Kind
             return "a string", {
                 str: _both(_long(shortest or 0, longest or _ENDLESS, "characters"), _FORMATS[format_name])
             }
+        case mi.EnumType(cls=kind):
+            return _kinds_of(mi.LiteralType(tuple(each.value for each in kind)))
         case mi.LiteralType(values=values):
             expected = ("one of " if len(values) > 1 else "") + ", ".join(map(str, values))
             return expected, dict.fromkeys(map(type, values), _one_of(frozenset(values), expected))

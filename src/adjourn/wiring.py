@@ -13,6 +13,7 @@ import msgspec
 
 from adjourn.config import Secret, Settings
 from adjourn.ids import Uuid7
+from adjourn.models import Policy
 from adjourn.providers import PROVIDERS
 from adjourn.sending.addresses import AddressRule
 from adjourn.sending.apps import AppCache
@@ -24,7 +25,6 @@ from adjourn.sending.lanes import Lanes, Limits
 from adjourn.sending.mailer import Mailer, MailPace, default_sender
 from adjourn.sending.partners import Partners
 from adjourn.sending.planner import Planner
-from adjourn.sending.policy import Policy
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.replays import Replays
 from adjourn.sending.retries import Retries
@@ -264,7 +264,7 @@ def _pace(settings: Settings) -> Pace:
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:
-    policies = {name: Policy(provider.retry_delays) for name, provider in PROVIDERS.items()}
+    policies = {name: provider.policy for name, provider in PROVIDERS.items()}
     if settings.retry_delays is not None:
         policies["contio"] = msgspec.structs.replace(policies["contio"], retry_delays=settings.retry_delays)
     return policies

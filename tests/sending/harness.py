@@ -18,19 +18,20 @@ from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import (
     App,
-    AppOptions,
     Attempt,
     Connection,
     ConnectionStatus,
     Delivery,
     DeliveryState,
+    Policy,
 )
+from adjourn.providers.contio import ContioOptions
 from adjourn.sending.apps import AppCache
 from adjourn.sending.fanout import FanOut
 from adjourn.sending.lanes import Lanes, Limits
 from adjourn.sending.partners import Keys, NewApp, Partners
 from adjourn.sending.planner import Planner
-from adjourn.sending.policy import Policy, Reply
+from adjourn.sending.policy import Reply
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.retries import Retries
 from adjourn.sending.sender import Request, SenderOfTasks
@@ -252,7 +253,11 @@ class World:
             queue=self.queue,
             apps=self.apps,
             sender=self.sender,
-            policies={"contio": Policy(tuple(timedelta(seconds=each) for each in delays))},
+            policies={
+                "contio": Policy(
+                    retry_delays=tuple(timedelta(seconds=each) for each in delays), old_secret_again=True
+                )
+            },
             lanes=self.lanes,
             ids=self.ids,
             rng=random.Random(1),
@@ -290,7 +295,7 @@ class World:
             keys=Keys.new(),
             id=app_id,
             webhook_url=url,
-            options=AppOptions(**options),
+            options=ContioOptions(**options),
         )
         await self.partners.create_app(new)
         await self.partners.connect(app_id, [connection(app_id, user) for user in users])

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from tests.sending.harness import QUICK, World, world
 
+from adjourn.models import Policy
 from adjourn.sending.attempts import Attempts
 from adjourn.sending.lanes import Lanes, Limits
-from adjourn.sending.policy import Policy, Reply
+from adjourn.sending.policy import Reply
 from adjourn.sending.sender import Request, UnderWay
 from adjourn.storage.base import Claimed
 
@@ -42,7 +43,7 @@ async def attempts_of(w: World, sender: Silent) -> Attempts:
     return Attempts(
         apps=w.apps,
         sender=sender,
-        policies={"contio": Policy((timedelta(0),))},
+        policies={"contio": Policy(retry_delays=(timedelta(0),), old_secret_again=True)},
         lanes=Lanes(Limits()),
         rng=random.Random(1),
         clock=time.monotonic,

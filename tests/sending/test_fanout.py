@@ -11,7 +11,6 @@ import pytest
 from adjourn.config import Secret
 from adjourn.models import (
     App,
-    AppOptions,
     AppStatus,
     Connection,
     ConnectionStatus,
@@ -19,6 +18,7 @@ from adjourn.models import (
     Outcome,
     Verdict,
 )
+from adjourn.providers.contio import ContioOptions
 from adjourn.sending.fanout import Decisions, FanOut, fan_out
 from adjourn.sending.submission import parse_submission
 from adjourn.wirejson import utc
@@ -65,7 +65,7 @@ def app(app_id: str, **fields: Any) -> App:
         webhook_filter=None,
         status=AppStatus.ACTIVE,
         slug=None,
-        options=AppOptions(),
+        options=ContioOptions(),
         webhook_secret=Secret("whsec_AAAA"),
         created_at=AT,
         updated_at=AT,
@@ -277,7 +277,7 @@ def test_the_connection_that_a_publication_ends_hears_of_it_expired_or_not() -> 
 
 
 def test_an_app_that_asks_for_old_names_gets_them_in_type_and_data_alone() -> None:
-    old = app("old", options=AppOptions(legacy_event_names=True))
+    old = app("old", options=ContioOptions(legacy_event_names=True))
     result = fan(
         [old, app("new")],
         [connected("old"), connected("new")],
@@ -302,7 +302,7 @@ def test_an_app_that_asks_for_old_names_gets_them_in_type_and_data_alone() -> No
 
 
 def test_old_names_change_no_other_type_and_no_filter() -> None:
-    old = AppOptions(legacy_event_names=True)
+    old = ContioOptions(legacy_event_names=True)
     (envelope,) = fan([app("a", options=old)], [connected("a")]).envelopes
     assert b'"event_type":"agenda_item.created"' in envelope.body
     only = Filter(type="include", events=("automation.assignment.created",))

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from adjourn.models import DeliveryState
+from adjourn.models import DeliveryState, Policy
 from adjourn.providers import PROVIDERS
-from adjourn.sending.policy import Policy, Reply, decide
+from adjourn.sending.policy import Reply, decide
 from adjourn.storage.base import Claimed, Step
 
 NOW = datetime(2025, 1, 15, 10, 30, tzinfo=UTC)
 URL = "https://example.com/webhooks"
 MINUTES = (1, 5, 30)
-SCHEDULE = Policy(tuple(timedelta(minutes=each) for each in MINUTES))
+SCHEDULE = Policy(retry_delays=tuple(timedelta(minutes=each) for each in MINUTES))
 SIX_HOURS = timedelta(hours=6)
 FIRST = DeliveryState.PENDING
 AGAIN = DeliveryState.FAILED
@@ -72,8 +72,8 @@ TIMED_OUT = Reply(error="timed out after 30 s", timed_out=True)
 
 
 def test_contio_retries_after_1_5_and_30_minutes() -> None:
-    assert PROVIDERS["contio"].retry_delays == SCHEDULE.retry_delays
-    assert Policy(PROVIDERS["contio"].retry_delays).timeout == timedelta(seconds=30)
+    assert PROVIDERS["contio"].policy.retry_delays == SCHEDULE.retry_delays
+    assert PROVIDERS["contio"].policy.timeout == timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("reply", [NO_ANSWER, TIMED_OUT, answer(500), answer(302), answer(404)])

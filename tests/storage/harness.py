@@ -18,7 +18,6 @@ from adjourn.endpoint import lane_id
 from adjourn.ids import Uuid7
 from adjourn.models import (
     App,
-    AppOptions,
     AppStatus,
     Attempt,
     Audience,
@@ -31,6 +30,7 @@ from adjourn.models import (
     Publication,
     Verdict,
 )
+from adjourn.providers.contio import ContioOptions
 from adjourn.storage.base import (
     Backlog,
     Claimed,
@@ -124,7 +124,7 @@ def made_app(app_id: str, *, at: datetime = START, ordered: bool = False) -> App
         webhook_filter=None,
         status=AppStatus.ACTIVE,
         slug=None,
-        options=AppOptions(ordered=ordered),
+        options=ContioOptions(ordered=ordered),
         webhook_secret=Secret(f"whsec_{app_id}"),
         created_at=at,
         updated_at=at,

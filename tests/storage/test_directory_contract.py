@@ -8,7 +8,8 @@ from tests.storage.harness import MINUTE, MS, START, World, connected, credentia
 
 from adjourn.config import Secret
 from adjourn.errors import Conflict, NotFound
-from adjourn.models import App, AppOptions, AppStatus, Connection, ConnectionStatus, Filter, SignatureProfile
+from adjourn.models import App, AppStatus, Connection, ConnectionStatus, Filter, SignatureProfile
+from adjourn.providers.contio import ContioOptions
 from adjourn.storage.base import AnswerExists, Backlog, StaleApps
 
 pytestmark = pytest.mark.anyio
@@ -33,7 +34,7 @@ async def test_an_app_comes_back_as_it_was_added(world: World) -> None:
         description="Größe ☂",
         slug="slug",
         webhook_filter=Filter("include", ("meeting.created",)),
-        options=AppOptions(signature_profile=SignatureProfile.SDK, auto_disable=False, ordered=True),
+        options=ContioOptions(signature_profile=SignatureProfile.SDK, auto_disable=False, ordered=True),
         webhook_secret=Secret("whsec_ü\ud800"),
         created_at=START + MS,
     )
@@ -87,7 +88,7 @@ async def test_saving_changes_an_app_and_counts_its_version(world: World) -> Non
         webhook_filter=Filter("exclude", ()),
         status=AppStatus.INACTIVE,
         slug="s",
-        options=AppOptions(legacy_event_names=True),
+        options=ContioOptions(legacy_event_names=True),
     )
     saved = await world.store.directory.save_app(changed)
     assert saved == msgspec.structs.replace(changed, version=2, updated_at=world.clock.now)

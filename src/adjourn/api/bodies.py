@@ -39,7 +39,6 @@ _Key = Annotated[str, Meta(min_length=1, max_length=500, extra_json_schema=_TEXT
 _DateTime = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 _Url = Annotated[str, Meta(extra_json_schema={"format": "http-url"})]
 _Email = Annotated[str, Meta(extra_json_schema={"format": "email"})]
-_Profile = Literal["documented", "sdk"]
 _AppStatus = Literal["active", "suspended", "inactive"]
 _AutomationStatus = Literal["active", "inactive"]
 _Trigger = Literal[
@@ -82,13 +81,9 @@ class ChangeApp(Struct, frozen=True):
 
 
 class PatchApp(ChangeApp, frozen=True):
-    """What the product may change of an app."""
+    """What the product may change of an app, beside its options."""
 
     status: _AppStatus | UnsetType = UNSET
-    signature_profile: _Profile | UnsetType = UNSET
-    auto_disable: bool | UnsetType = UNSET
-    ordered: bool | UnsetType = UNSET
-    legacy_event_names: bool | UnsetType = UNSET
 
 
 class GivenCredentials(Struct, frozen=True):
@@ -101,16 +96,14 @@ class GivenCredentials(Struct, frozen=True):
 
 
 class CreateApp(Struct, frozen=True):
+    """A partner app to be made, beside its options."""
+
     name: _Name
     company_name: _Name
     primary_contact_email: _Email
     webhook_url: _Url | None = None
     description: _Long | None = None
     slug: _Text | None = None
-    signature_profile: _Profile = "documented"
-    auto_disable: bool = True
-    ordered: bool = False
-    legacy_event_names: bool = False
     provider: str = "contio"
     status: _AppStatus = "active"
     webhook_enabled: bool = True

@@ -1,6 +1,6 @@
 """Request bodies and queries: read strictly, checked whole, every fault named."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -15,7 +15,7 @@ from adjourn.check import check
 from adjourn.errors import Fault, InputError
 from adjourn.providers import Provider
 
-__all__ = ["changes", "choice", "event_type", "moment", "page", "read_form", "read_json"]
+__all__ = ["changes", "choice", "event_type", "moment", "page", "read_form", "read_json", "read_split"]
 
 S = TypeVar("S", bound=msgspec.Struct)
 E = TypeVar("E", bound=StrEnum)
@@ -39,12 +39,27 @@ async def read_form(request: AnyRequest, form: type[S], *, elsewhere: Mapping[st
 
     `elsewhere`: by the name of a field that the form has not, which call sets it.
     """
+    body, _ = await read_split(request, form, apart=(), elsewhere=elsewhere)
+    return body
+
+
+async def read_split(
+    request: AnyRequest,
+    form: type[S],
+    *,
+    apart: Collection[str],
+    elsewhere: Mapping[str, str] = _NOTHING,
+) -> tuple[S, dict[str, Any]]:
+    """The same, and the fields named in `apart` as they are: the caller checks them."""
     value = read_json(await request.body(), request.headers.get("content-type", ""))
+    split: dict[str, Any] = {}
+    if isinstance(value, dict):
+        split = {name: value.pop(name) for name in apart if name in value}
     if faults := check(form, value):
         hints = {f"$.{name}": hint for name, hint in elsewhere.items()}
         faults = [Fault(each.path, hints.get(each.path, each.reason)) for each in faults]
         raise InputError("the body has faults", faults=faults)
-    return msgspec.convert(value, form)
+    return msgspec.convert(value, form), split
 
 
 def changes(form: msgspec.Struct) -> dict[str, Any]:

@@ -1,5 +1,8 @@
 """The platform API, /v1/platform: for the meeting product itself."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import msgspec
 from litestar import Controller, Response, delete, get, patch, post
 from litestar.params import FromPath
@@ -10,12 +13,13 @@ from adjourn.api.deliveries import list_deliveries, retry, show_delivery
 from adjourn.api.explain import explanation, narrowed, not_considered
 from adjourn.api.filters import read_filter
 from adjourn.api.idempotency import Keep
-from adjourn.api.inputs import changes, choice, event_type, moment, page, read_form
+from adjourn.api.inputs import changes, choice, event_type, moment, page, read_split
+from adjourn.api.options import OPTION_NAMES, read_options
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.api.shapes import event_type_shape, listing, platform_app_shape
 from adjourn.errors import Fault, InputError, NotFound
-from adjourn.models import App, AppOptions, AppStatus, SignatureProfile
+from adjourn.models import App, AppStatus
 from adjourn.providers import PROVIDERS
 from adjourn.sending.partners import Keys, NewApp
 from adjourn.wirejson import utc
@@ -28,7 +32,7 @@ _ELSEWHERE = {
 }
 
 
-def _new_app(form: CreateApp) -> NewApp:
+def _new_app(form: CreateApp, options: Mapping[str, Any]) -> NewApp:
     if form.provider not in PROVIDERS:
         fault = Fault("$.provider", f"must be one of {', '.join(PROVIDERS)}")
         raise InputError("unknown provider", faults=[fault])
@@ -46,12 +50,7 @@ def _new_app(form: CreateApp) -> NewApp:
         description=form.description,
         webhook_url=form.webhook_url,
         slug=form.slug,
-        options=AppOptions(
-            signature_profile=SignatureProfile(form.signature_profile),
-            auto_disable=form.auto_disable,
-            ordered=form.ordered,
-            legacy_event_names=form.legacy_event_names,
-        ),
+        options=read_options(PROVIDERS[form.provider], options),
         status=AppStatus(form.status),
         webhook_enabled=form.webhook_enabled,
         webhook_filter=None
@@ -61,15 +60,14 @@ def _new_app(form: CreateApp) -> NewApp:
     )
 
 
-def _patched(app: App, form: PatchApp) -> App:
+def _patched(app: App, form: PatchApp, options: Mapping[str, Any]) -> App:
     """The app with the fields given: absent ones stay, null clears."""
     given = changes(form)
-    options = {name: given.pop(name) for name in AppOptions.__struct_fields__ if name in given}
-    if "signature_profile" in options:
-        options["signature_profile"] = SignatureProfile(options["signature_profile"])
     if "status" in given:
         given["status"] = AppStatus(given["status"])
-    return msgspec.structs.replace(app, **given, options=msgspec.structs.replace(app.options, **options))
+    if options:
+        given["options"] = read_options(PROVIDERS[app.provider], options, app.options)
+    return msgspec.structs.replace(app, **given)
 
 
 class Apps(Controller):
@@ -78,7 +76,7 @@ class Apps(Controller):
     @post()
     async def create(self, request: AnyRequest, services: Wired) -> Response[bytes]:
         async def work(keep: Keep) -> Answer:
-            new = _new_app(await read_form(request, CreateApp))
+            new = _new_app(*await read_split(request, CreateApp, apart=OPTION_NAMES))
 
             def shown(app: App) -> Answer:
                 return json_answer({"app": platform_app_shape(app), "credentials": new.keys}, 201)
@@ -100,8 +98,8 @@ class Apps(Controller):
 
     @patch("/{app_id:str}")
     async def change(self, app_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
-        form = await read_form(request, PatchApp, elsewhere=_ELSEWHERE)
-        app = await services.partners.change_app(app_id, lambda app: _patched(app, form))
+        form, options = await read_split(request, PatchApp, apart=OPTION_NAMES, elsewhere=_ELSEWHERE)
+        app = await services.partners.change_app(app_id, lambda app: _patched(app, form, options))
         return answer(json_answer(platform_app_shape(app)))
 
     @delete("/{app_id:str}", status_code=204)

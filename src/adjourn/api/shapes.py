@@ -6,6 +6,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from adjourn.api.options import options_shape
 from adjourn.models import App, Attempt, Connection, Delivery
 from adjourn.providers import EventType, Provider
 from adjourn.providers.schema import event_schema, json_schema
@@ -64,15 +65,7 @@ def app_shape(app: App) -> Json:
 
 def platform_app_shape(app: App) -> Json:
     """As the product sees it: with its provider and options."""
-    options = app.options
-    return {
-        **app_shape(app),
-        "provider": app.provider,
-        "signature_profile": options.signature_profile,
-        "auto_disable": options.auto_disable,
-        "ordered": options.ordered,
-        "legacy_event_names": options.legacy_event_names,
-    }
+    return {**app_shape(app), "provider": app.provider, **options_shape(app.options)}
 
 
 def connection_shape(connection: Connection) -> Json:

@@ -36,8 +36,11 @@ from adjourn.models.health import (
     NoticeKind,
     NoticeState,
 )
+from adjourn.models.policy import Policy
+from adjourn.models.subjects import CALLBACK_LANE, Callback, Subject, callback_target, subject_of_target
 
 __all__ = [
+    "CALLBACK_LANE",
     "Action",
     "App",
     "AppOptions",
@@ -46,6 +49,7 @@ __all__ = [
     "Audience",
     "Automation",
     "AutomationStatus",
+    "Callback",
     "Connection",
     "ConnectionStatus",
     "Delivery",
@@ -60,9 +64,13 @@ __all__ = [
     "NoticeState",
     "OldSecret",
     "Outcome",
+    "Policy",
     "Publication",
     "Replay",
     "ReplayStatus",
     "SignatureProfile",
+    "Subject",
     "Verdict",
+    "callback_target",
+    "subject_of_target",
 ]

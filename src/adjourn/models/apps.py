@@ -77,13 +77,11 @@ class Filter(msgspec.Struct, frozen=True):
         return (event_type in self.events) == (self.type == "include")
 
 
-class AppOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the platform sets for one app, beside what the partner sees."""
+class AppOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the platform sets for one app, beside what the partner sees. Each provider adds its own."""
 
-    signature_profile: SignatureProfile = SignatureProfile.DOCUMENTED
     auto_disable: bool = True
     ordered: bool = False
-    legacy_event_names: bool = False
 
 
 class Action(msgspec.Struct, frozen=True):

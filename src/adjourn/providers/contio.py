@@ -21,7 +21,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from adjourn import wirejson
 from adjourn.config import Secret
 from adjourn.errors import Fault
-from adjourn.models import App, Audience
+from adjourn.models import App, AppOptions, Audience, Policy, SignatureProfile
 from adjourn.providers.provider import (
     Count,
     EventType,
@@ -29,6 +29,7 @@ from adjourn.providers.provider import (
     JsonObject,
     NullableStr,
     OptionalStr,
+    OwnForm,
     Prepared,
     Provider,
     Timestamp,
@@ -827,6 +828,7 @@ _EVENT_TYPES = tuple(
 
 # "Automation" was "workflow" once: an event type and two fields of its data still have old names.
 _OLD_NAME = "workflow.assignment.created"
+_NEW_NAME = "automation.assignment.created"
 _OLD_KEYS = {"workflow_id": "automation_id", "workflow_name": "automation_name"}
 _NEW_KEYS = {new: old for old, new in _OLD_KEYS.items()}
 
@@ -863,6 +865,13 @@ def complete(event_type: str, data: JsonObject) -> JsonObject:
 # --- the provider
 
 
+class ContioOptions(AppOptions, frozen=True, kw_only=True):
+    """What differs between apps: how X-Contio-Signature is made, and whether events have their old names."""
+
+    signature_profile: SignatureProfile = SignatureProfile.DOCUMENTED
+    legacy_event_names: bool = False
+
+
 class Contio(Provider):
     """Contio's contract: CONTRACTS section 1."""
 
@@ -886,8 +895,10 @@ class Contio(Provider):
             return [f"a backlog agenda item (no meeting_id) reaches its actor alone: [{actor_user_id!r}]"]
         return []
 
-    def legacy_form(self, event_type: str, data: JsonObject) -> tuple[str, JsonObject] | None:
-        return (_OLD_NAME, to_old_form(data)) if event_type == self.aliases[_OLD_NAME] else None
+    def own_form(self, options: AppOptions, event_type: str, data: JsonObject) -> OwnForm | None:
+        if event_type != _NEW_NAME or not _of_contio(options).legacy_event_names:
+            return None
+        return OwnForm(_OLD_NAME, to_old_form(data))
 
     def head(self, facts: Facts) -> bytes:
         text = wirejson.quoted
@@ -902,21 +913,27 @@ class Contio(Provider):
         return f'{head},"data":'.encode()
 
     def automation_of(self, event_type: str, data: JsonObject) -> str | None:
-        return data["automation_id"] if event_type == self.aliases[_OLD_NAME] else None
+        return data["automation_id"] if event_type == _NEW_NAME else None
 
     def signer(self, app: App, secrets: Sequence[Secret]) -> Signer:
-        return ContioSigner(*secrets, profile=app.options.signature_profile)
+        return ContioSigner(*secrets, profile=_of_contio(app.options).signature_profile)
+
+
+def _of_contio(options: AppOptions) -> ContioOptions:
+    return options if isinstance(options, ContioOptions) else ContioOptions()
 
 
 PROVIDER = Contio(
     name="contio",
     title="Contio",
+    source="contio-webhook-events-reference.txt",
     event_types=MappingProxyType({event_type.name: event_type for event_type in _EVENT_TYPES}),
-    aliases=MappingProxyType({_OLD_NAME: "automation.assignment.created"}),
-    always_delivered=frozenset({"user.connection.revoked"}),
-    retry_delays=(  # contio-webhook-events-overview, "Delivery & Retries"
-        timedelta(minutes=1),
-        timedelta(minutes=5),
-        timedelta(minutes=30),
+    policy=Policy(  # contio-webhook-events-overview, "Delivery & Retries"
+        retry_delays=(timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)),
+        timeout=timedelta(seconds=30),
+        old_secret_again=True,  # X-Contio-Signature holds one signature only
     ),
+    aliases=MappingProxyType({_OLD_NAME: _NEW_NAME}),
+    always_delivered=frozenset({"user.connection.revoked"}),
+    options=ContioOptions,
 )

@@ -7,7 +7,6 @@ struct to decode into, and the docs, the portal and the schemas read the rest. P
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct, UnsetType
@@ -15,16 +14,18 @@ from msgspec import Meta, Struct, UnsetType
 from adjourn.check import check
 from adjourn.config import Secret
 from adjourn.errors import Fault
-from adjourn.models import App, Audience
+from adjourn.models import App, AppOptions, Audience, Policy
 from adjourn.signing import Signer
 
 __all__ = [
+    "Callbacks",
     "Count",
     "EventType",
     "Facts",
     "JsonObject",
     "NullableStr",
     "OptionalStr",
+    "OwnForm",
     "Prepared",
     "Provider",
     "Timestamp",
@@ -80,7 +81,7 @@ class EventType:
 
 
 class Facts(Struct, frozen=True, gc=False):
-    """What an envelope says around its data. `user` is (id, email)."""
+    """What an envelope says around its data. `user` is (id, email); `extra` is JSON, where it is given."""
 
     event_type: str
     event_id: str
@@ -88,6 +89,7 @@ class Facts(Struct, frozen=True, gc=False):
     app_id: str
     user: tuple[str, str] | None
     actor_user_id: str | None
+    extra: bytes | None = None
 
 
 class Prepared(NamedTuple):
@@ -97,25 +99,49 @@ class Prepared(NamedTuple):
     faults: list[Fault]
 
 
+class OwnForm(NamedTuple):
+    """An event as one app wants it: under an older name, or its data in another of the vendor's forms."""
+
+    event_type: str
+    data: JsonObject
+
+
+@dataclass(frozen=True, kw_only=True)
+class Callbacks:
+    """How a vendor tells one subject's end (a bot's) to a URL of its own, beside the app's.
+
+    Requests carry no signature, but the callback's secret, where it has one, in `secret_header`.
+    """
+
+    event_types: frozenset[str]
+    policy: Policy
+    secret_header: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Provider(ABC):
     """One vendor's contract: catalog, envelope, signature, delivery policy.
 
     `event_types` is read-only and in the order of the vendor's index. `aliases` maps an old type name to
-    the name that took its place. No filter of an app ever stops a type in `always_delivered`.
-    `retry_delays` run from one failure to the next attempt.
+    the name that took its place. No filter of an app ever stops a type in `always_delivered`. `options` is
+    what the platform may set for an app of this provider. `source` names the vendor's document.
     """
 
     name: str
     title: str
+    source: str
     event_types: Mapping[str, EventType]
-    aliases: Mapping[str, str]
-    always_delivered: frozenset[str]
-    retry_delays: tuple[timedelta, ...]
+    policy: Policy
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    always_delivered: frozenset[str] = frozenset()
+    options: type[AppOptions] = AppOptions
+    callbacks: Callbacks | None = None
 
     def resolve(self, name: str) -> EventType | None:
         """The type by its name or by an old one; None when the catalog has no such type."""
         return self.event_types.get(self.aliases.get(name, name))
+
+    # what publishing asks
 
     def prepare(self, name: str, data: JsonObject, *, path: str) -> Prepared:
         """Check data published under a name that resolves, and bring it into the form that is sent."""
@@ -127,21 +153,32 @@ class Provider(ABC):
         """Why this audience may not have this event: reasons; [] when it may."""
         return []
 
-    def legacy_form(self, event_type: str, data: JsonObject) -> tuple[str, JsonObject] | None:
-        """The event under its older name, for apps that ask for it; None when it has none."""
+    def carries_extra(self, event_type: str) -> bool:
+        """Whether the envelope carries what a publisher gives as `extra`."""
+        return False
+
+    def subject_of(self, event_type: str, data: JsonObject) -> str | None:
+        """What later calls may name this event by: the bot that it is about; None where there is none."""
+        return None
+
+    def automation_of(self, event_type: str, data: JsonObject) -> str | None:
+        """The automation that an event is addressed to: it goes to that one's app and URL alone."""
+        return None
+
+    def own_form(self, options: AppOptions, event_type: str, data: JsonObject) -> OwnForm | None:
+        """The event as an app with such options gets it; None where that is how everyone does."""
         return None
 
     @abstractmethod
     def head(self, facts: Facts) -> bytes:
         """The envelope up to its data: `head + data + b"}"` is the body, canonical JSON."""
 
-    def automation_of(self, event_type: str, data: JsonObject) -> str | None:
-        """The automation that an event is addressed to: it goes to that one's app and URL alone."""
-        return None
-
     @abstractmethod
     def signer(self, app: App, secrets: Sequence[Secret]) -> Signer:
-        """What signs this app's requests: with the first secret, and by the others beside where it can."""
+        """What signs this app's requests: with the first secret, and by the others beside where it can.
+
+        Raises ConfigError for a secret that the vendor's signature cannot use.
+        """
 
 
 def check_data(event_type: EventType, data: object, *, path: str = "$.data") -> list[Fault]:

@@ -50,10 +50,10 @@ class PlatformApp(App, frozen=True, kw_only=True, omit_defaults=True):
     """A partner app as the product sees it: with its provider and options."""
 
     provider: str
-    signature_profile: str
     auto_disable: bool
     ordered: bool
-    legacy_event_names: bool
+    signature_profile: str | Maybe = UNSET  # of Contio
+    legacy_event_names: bool | Maybe = UNSET
 
 
 class Credentials(Struct, frozen=True, kw_only=True):

@@ -16,10 +16,10 @@ from functools import partial
 import msgspec
 
 from adjourn.errors import StorageError
-from adjourn.models import App, Attempt
+from adjourn.models import App, Attempt, Policy
 from adjourn.sending.apps import AppCache
 from adjourn.sending.lanes import Lanes
-from adjourn.sending.policy import Policy, Reply, decide, delivered
+from adjourn.sending.policy import Reply, decide, delivered
 from adjourn.sending.replies import NOT_MADE, failed
 from adjourn.sending.request import RequestBuilder
 from adjourn.sending.sender import Request, Sender, UnderWay
@@ -204,6 +204,8 @@ class Attempts:
 
     def _may_repeat(self, attempt: _Try) -> App | None:
         """The app as it is by now, if an older secret counts and an attempt may start at that URL still."""
+        if not attempt.policy.old_secret_again:
+            return None
         app = self._apps.find(attempt.claimed.app_id)
         if app is None or not app.is_on or app.url_for(attempt.claimed.target) != attempt.url:
             return None

@@ -238,10 +238,9 @@ def _event(submission: Submission, app: App, user: _User | None, ids: tuple[str,
     event_id, publication_id, timestamp = ids
     name = submission.event_type.name
     own_data = None
-    if app.options.legacy_event_names:
-        legacy = submission.provider.legacy_form(name, submission.data)
-        if legacy is not None:
-            name, own_data = legacy[0], wirejson.dumps(legacy[1])
+    own = submission.provider.own_form(app.options, name, submission.data)
+    if own is not None:
+        name, own_data = own.event_type, wirejson.dumps(own.data)
     head = submission.provider.head(Facts(name, event_id, timestamp, app.id, user, submission.actor_user_id))
     return Event(
         id=event_id,

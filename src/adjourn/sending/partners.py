@@ -74,7 +74,7 @@ class NewApp(msgspec.Struct, frozen=True, kw_only=True):
     status: AppStatus = AppStatus.ACTIVE
     webhook_enabled: bool = True
     webhook_filter: Filter | None = None
-    options: AppOptions = AppOptions()
+    options: AppOptions | None = None  # the defaults of its provider
     created_at: datetime | None = None
 
 
@@ -117,7 +117,7 @@ class Partners:
             webhook_filter=new.webhook_filter,
             status=new.status,
             slug=new.slug,
-            options=new.options,
+            options=new.options or PROVIDERS[new.provider].options(),
             webhook_secret=Secret(new.keys.webhook_secret),
             created_at=new.created_at or now,
             updated_at=now,

@@ -6,23 +6,17 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from adjourn.models import DeliveryState
+from adjourn.models import DeliveryState, Policy
 from adjourn.storage.base import Claimed, Step
 
-__all__ = ["Policy", "Reply", "decide", "delivered"]
+__all__ = ["Reply", "decide", "delivered"]
 
 _GONE = 410
 _ASKS_TO_WAIT = {429, 503}
+_TOO_MANY = 429
+_BROKEN = 500
 _AT_FIRST = Step(state=DeliveryState.DELIVERED, retry_count=0)
 _MAX_RETRY_AFTER = timedelta(hours=6)  # CONTRACTS 1.5
-
-
-class Policy(msgspec.Struct, frozen=True):
-    """When a failed delivery is tried again, and how long one attempt may take in all."""
-
-    retry_delays: tuple[timedelta, ...]
-    timeout: timedelta = timedelta(seconds=30)  # contio-webhook-events-overview, "Delivery & Retries"
-    jitter: float = 0.1  # of the delay, at most; only ever later
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,16 +44,23 @@ def decide(
     if reply.succeeded:
         return delivered(claimed)
     count = _count(claimed)
-    if reply.status == _GONE:
+    if reply.status == _GONE and policy.gone_switches_off:
         return Step(state=DeliveryState.ABANDONED, retry_count=count, gone_url=url)
     if claimed.manual:
         return Step(state=DeliveryState.PENDING, retry_count=count)
+    if policy.only_broken and reply.status is not None and reply.status < _BROKEN:
+        return Step(state=DeliveryState.ABANDONED, retry_count=count)
     if count >= len(policy.retry_delays):
         return Step(state=DeliveryState.ABANDONED, retry_count=count, exhausted=True)
-    delay = policy.retry_delays[count] * (1 + policy.jitter * rng.random())
-    return Step(
-        state=DeliveryState.FAILED, retry_count=count, retry_at=now + max(delay, _retry_after(reply, now))
-    )
+    delay = max(_delay(policy, count, rng), _retry_after(reply, now))
+    if reply.timed_out or reply.status == _TOO_MANY:
+        delay = max(delay, policy.after_pressure)
+    return Step(state=DeliveryState.FAILED, retry_count=count, retry_at=now + delay)
+
+
+def _delay(policy: Policy, count: int, rng: random.Random) -> timedelta:
+    """What the schedule says, and chance: so that those that failed together do not all come back at once."""
+    return policy.retry_delays[count] * rng.uniform(1 - policy.earlier, 1 + policy.later)
 
 
 def delivered(claimed: Claimed) -> Step:

@@ -4,9 +4,8 @@ from datetime import datetime
 
 from adjourn import __version__
 from adjourn.config import Secret
-from adjourn.models import App
+from adjourn.models import App, Policy
 from adjourn.providers import PROVIDERS
-from adjourn.sending.policy import Policy
 from adjourn.sending.sender import Request
 from adjourn.signing import Signer
 from adjourn.storage.base import Claimed

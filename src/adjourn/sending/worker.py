@@ -18,13 +18,12 @@ import msgspec
 
 from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
-from adjourn.models import DeliveryState
+from adjourn.models import DeliveryState, Policy
 from adjourn.sending.apps import AppCache
 from adjourn.sending.attempts import Attempts
 from adjourn.sending.batcher import Batcher
 from adjourn.sending.lanes import Lanes
 from adjourn.sending.pace import Pacer
-from adjourn.sending.policy import Policy
 from adjourn.sending.sender import Sender
 from adjourn.storage.base import Claim, Claimed, Queue, Result
 

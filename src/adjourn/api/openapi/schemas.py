@@ -22,7 +22,6 @@ from adjourn.models import (
     NoticeKind,
     NoticeState,
     ReplayStatus,
-    SignatureProfile,
 )
 from adjourn.providers import PROVIDERS
 from adjourn.storage.base import CredentialAction, CredentialType
@@ -79,7 +78,6 @@ _SAYS: Mapping[str, Json] = {
     "Notice.kind": _one_of(NoticeKind),
     "Notice.state": _one_of(NoticeState),
     "PlatformApp.provider": _PROVIDER,
-    "PlatformApp.signature_profile": _one_of(SignatureProfile),
     "PlatformApp.status": _one_of(AppStatus),
     "Replay.delivery_status": _one_of(DeliveryState),
     "Replay.status": _one_of(ReplayStatus),
@@ -90,6 +88,8 @@ _SAYS: Mapping[str, Json] = {
 }
 
 
+_WITH_OPTIONS = {"CreateApp", "PatchApp", "PlatformApp"}
+
 # Fields that a vendor's answers may lack, and ours always have, beside those with a default in resources/.
 _ALWAYS = {"Automation.is_active", "RetryScheduled.next_retry_at"}
 
@@ -99,6 +99,8 @@ def components(types: Sequence[Any], *, closed: bool) -> tuple[Iterable[Json], J
     made = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     text = re.sub(rb"\bPage_(\w+?)_", rb"\1Page", msgspec.json.encode(made))  # as a program would name it
     schemas, named = msgspec.json.decode(text)
+    for name in _WITH_OPTIONS & named.keys():
+        named[name]["properties"].update(_options(with_defaults=name == "CreateApp"))
     for key, more in _SAYS.items():
         struct, _, field = key.partition(".")
         named[struct]["properties"][field].update(more)
@@ -111,6 +113,21 @@ def components(types: Sequence[Any], *, closed: bool) -> tuple[Iterable[Json], J
             if node.get("format") in _FORMATS:
                 node.update(_FORMATS[node.pop("format")])
     return schemas, {"EventTypeName": _EVENT_TYPES, **named}
+
+
+def _options(*, with_defaults: bool) -> Json:
+    """What an app of any provider may have set: of another provider it is refused, and not shown."""
+    options: Json = {}
+    for provider in PROVIDERS.values():
+        _, kinds = msgspec.json.schema_components([provider.options])
+        for name, each in kinds[provider.options.__name__]["properties"].items():
+            merged = {key: value for key, value in each.items() if with_defaults or key != "default"}
+            if "$ref" in merged:
+                merged |= kinds[merged.pop("$ref").rpartition("/")[2]]
+                merged.pop("title", None)
+                merged.pop("description", None)
+            options[name] = merged
+    return options
 
 
 def _is_answer(name: str) -> bool:

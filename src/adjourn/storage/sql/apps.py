@@ -11,7 +11,6 @@ from adjourn.errors import ConfigError, StorageError
 from adjourn.models import (
     Action,
     App,
-    AppOptions,
     AppStatus,
     Automation,
     AutomationStatus,
@@ -19,6 +18,7 @@ from adjourn.models import (
     Filter,
     OldSecret,
 )
+from adjourn.providers import PROVIDERS
 from adjourn.storage.sql.connection import Connection, Row, any_of
 from adjourn.storage.sql.rows import text, time, to_ms
 from adjourn.vault import Vault
@@ -111,7 +111,7 @@ class AppReader:
             webhook_filter=None if row[10] is None else msgspec.json.decode(row[10], type=Filter),
             status=AppStatus(row[11]),
             slug=row[12],
-            options=msgspec.json.decode(row[13], type=AppOptions),
+            options=msgspec.json.decode(row[13], type=PROVIDERS[row[2]].options),
             disabled=None if row[14] is None else msgspec.json.decode(row[14], type=Disabled),
             webhook_secret=self._secret(current),
             old_secrets=tuple(OldSecret(self._secret(sealed), time(until or 0)) for sealed, until in old),
