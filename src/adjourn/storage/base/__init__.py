@@ -34,6 +34,7 @@ from adjourn.storage.base.queue import (
     Step,
 )
 from adjourn.storage.base.replays import Replays
+from adjourn.storage.base.subjects import SubjectKey, Subjects
 
 __all__ = [
     "AnswerExists",
@@ -62,6 +63,8 @@ __all__ = [
     "Rotation",
     "StaleApps",
     "Step",
+    "SubjectKey",
+    "Subjects",
     "Store",
     "Verdict",
     "Waiting",

@@ -9,7 +9,16 @@ from typing import Protocol
 
 import msgspec
 
-from adjourn.models import Attempt, Connection, Delivery, DeliveryState, Event, Publication
+from adjourn.models import (
+    Attempt,
+    Callback,
+    Connection,
+    Delivery,
+    DeliveryState,
+    Event,
+    Publication,
+    Subject,
+)
 from adjourn.storage.base.answers import KeptAnswer
 
 __all__ = [
@@ -34,7 +43,7 @@ class NewDelivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     event_type: str
     lane_id: int
     origin: str
-    target: str | None  # an automation's id; None: the app
+    target: str | None  # an automation's id, or that of a subject's callback; None: the app
     owner: str | None
     order_key: str | None
 
@@ -42,7 +51,8 @@ class NewDelivery(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """All that one publish request stores, in one commit with the rest of its batch.
 
-    `app_versions` are those it was planned with. `revokes` is the connection it ends.
+    `app_versions` are those it was planned with. `revokes` is the connection it ends. `subjects` become known
+    by it: a final event takes the place of the one before, a callback is kept unless another is given.
     """
 
     publication: Publication
@@ -51,13 +61,15 @@ class Entry(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     app_versions: Mapping[str, int]
     answer: KeptAnswer | None = None
     revokes: Connection | None = None
+    subjects: Sequence[Subject] = ()
 
 
 class Claimed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """A delivery in this worker's memory, with all that an attempt needs but the app.
 
     `attempt_no` counts the attempts made before. `state` is FAILED when this is a scheduled retry.
-    `from_job`: a job row waits behind it.
+    `from_job`: a job row waits behind it. `callback`: where its target is one, where that is now; a claim
+    leaves it out (`Subjects.callbacks_of`).
     """
 
     id: str
@@ -74,6 +86,7 @@ class Claimed(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     order_key: str | None = None
     from_job: bool = False
     paced: bool = False  # of a backlog that is drained at a bounded rate
+    callback: Callback | None = None
 
 
 class Claim(msgspec.Struct, frozen=True):
