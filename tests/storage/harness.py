@@ -214,7 +214,9 @@ class World:
             order_key=order_key,
         )
 
-    def entry(self, *deliveries: NewDelivery, versions: dict[str, int] | None = None) -> Entry:
+    def entry(
+        self, *deliveries: NewDelivery, versions: dict[str, int] | None = None, data: bytes | None = None
+    ) -> Entry:
         number = next(self._numbers)
         publication_id = self.ids()
         publication = Publication(
@@ -225,7 +227,7 @@ class World:
             timestamp="2026-01-05T12:00:00Z",
             actor_user_id=None,
             audience=Audience(user_ids=("ana",)),
-            data=f'{{"number":{number},"title":"Größe ☂"}}'.encode(),
+            data=f'{{"number":{number},"title":"Größe ☂"}}'.encode() if data is None else data,
             verdicts=tuple(
                 Verdict(each.app_id, "ana", Outcome.SENT, each.event_id, (each.id,)) for each in deliveries
             ),
@@ -253,17 +255,20 @@ class World:
         (delivery_id,) = await self.publish(self.delivery(app_id, order_key=order_key))
         return delivery_id
 
-    async def publish_held(self, worker: str = "w1", app_id: str = "app") -> Claimed:
+    async def publish_held(
+        self, worker: str = "w1", app_id: str = "app", *, data: bytes | None = None
+    ) -> Claimed:
         """Publish one that its worker sends from memory."""
         new = self.delivery(app_id, owner=worker)
-        await self.publish(new)
+        entry = self.entry(new, data=data)
+        await self.store.queue.publish([entry])
         return Claimed(
             id=new.id,
             app_id=app_id,
             lane_id=new.lane_id,
             event_id=new.event_id,
             event_type=new.event_type,
-            body=b"{}",
+            body=entry.events[0].head + entry.publication.data + b"}",
             target=new.target,
         )
 

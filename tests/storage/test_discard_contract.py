@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from tests.storage.harness import MINUTE, MS, START, World, ids_of, kept
+from tests.storage.harness import LEASE, MINUTE, MS, START, World, ids_of, kept
 
 from adjourn.models import DeliveryState
 
@@ -77,6 +77,19 @@ async def test_an_attempt_under_way_that_fails_is_the_last(world: World) -> None
     assert await world.claim() == []
     assert await discard_all(world) == [1]
     assert await world.state(claimed.id) is DeliveryState.ABANDONED
+
+
+async def test_an_attempt_under_way_whose_worker_dies_is_the_last(world: World) -> None:
+    await world.add_app()
+    await world.enlist()
+    held = await world.publish_held()
+    await world.change(enabled=False)
+    await world.change(enabled=True, discard=True)
+    assert await world.store.queue.discard(limit=10) == 0
+    world.clock.advance(LEASE + MS)
+    assert await world.store.queue.reap() == 1
+    assert await world.store.queue.discard(limit=10) == 1
+    assert await world.state(held.id) is DeliveryState.ABANDONED
 
 
 @pytest.mark.parametrize("state", [DeliveryState.DELIVERED, DeliveryState.ABANDONED])

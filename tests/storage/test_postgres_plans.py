@@ -52,6 +52,8 @@ STATEMENTS = {
     "sleep": claiming._SLEEP,
     "give back": releasing._RELEASE,
     "reap": releasing._ORPHANS,
+    "reap jobs": releasing._JOBS_OF,
+    "forget claims": releasing._FORGET,
 }
 
 

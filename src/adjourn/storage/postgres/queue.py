@@ -276,7 +276,7 @@ class PostgresQueue(SqlQueue):
             if workers:
                 async with (
                     self._database.guarded("cannot forget claims"),
-                    self._database.writing.one() as link,
+                    self._database.claiming.one() as link,
                 ):
                     workers = await forget_claims(link, workers)
         finally:
