@@ -8,7 +8,7 @@ import pytest
 from adjourn.config import Secret
 from adjourn.errors import ConfigError, VerificationError
 from adjourn.signing import StandardSigner, StandardVerifier, Verified, new_secret
-from adjourn.signing.standard import Bare
+from adjourn.signing.keys import Bare
 
 # CONTRACTS section 4. Its bytes: printf MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw | base64 -d | xxd -p
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

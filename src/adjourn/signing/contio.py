@@ -7,18 +7,10 @@ from datetime import datetime
 from adjourn.config import Secret
 from adjourn.errors import VerificationError
 from adjourn.models import SignatureProfile
-from adjourn.signing.scheme import (
-    Headers,
-    HmacSha256,
-    Picked,
-    Signer,
-    Verified,
-    any_equal,
-    check_body,
-    read_timestamp,
-    reveal_all,
-)
-from adjourn.signing.standard import SECRET_PREFIX, sign_standard
+from adjourn.signing.headers import Headers, Picked
+from adjourn.signing.keys import SECRET_PREFIX, HmacKey, shared_secrets, whole
+from adjourn.signing.scheme import HmacSha256, Signer, Verified, any_equal, check_body, read_timestamp
+from adjourn.signing.standard import sign_standard
 
 __all__ = ["ContioSigner", "ContioVerifier"]
 
@@ -38,16 +30,16 @@ class ContioSigner(Signer):
     secret has no such form, imported or misspelled (not base64, wrong padding, nothing at all), on the
     UTF-8 bytes of the whole: no form of a secret makes signing fail. Of several secrets the first signs
     X-Contio-Signature, which holds one signature, and each signs `webhook-signature`. Raises ConfigError
-    for no secret or an empty one.
+    for no secret, an empty one, or a key of Ed25519.
     """
 
     def __init__(
         self, *secrets: Secret | str, profile: SignatureProfile = SignatureProfile.DOCUMENTED
     ) -> None:
-        revealed = reveal_all(secrets)
+        revealed = shared_secrets(secrets, _SIGNATURE)
         self._profile = profile
-        self._key = HmacSha256(_whole(revealed[0]))
-        self._standard_keys = [HmacSha256(_decoded(secret)) for secret in revealed]
+        self._key = HmacSha256(whole(revealed[0]))
+        self._standard_keys = [HmacKey(_decoded(secret)) for secret in revealed]
 
     def lines(self, body: bytes, *, event_id: str, timestamp: int) -> str:
         """Five headers: Contio's two, and the three of Standard Webhooks."""
@@ -63,12 +55,11 @@ class ContioVerifier:
     """Accepts X-Contio-Signature by any secret given, in either profile; `strict`: as documented only.
 
     The sdk profile signs the body alone: it proves neither when it was sent nor that it is no replay, so
-    the receiver must drop duplicates by the event_id in the body. Raises ConfigError for no secret or an
-    empty one.
+    the receiver must drop duplicates by the event_id in the body. Raises ConfigError as ContioSigner does.
     """
 
     def __init__(self, *secrets: Secret | str, strict: bool = False) -> None:
-        self._keys = tuple(HmacSha256(_whole(secret)) for secret in reveal_all(secrets))
+        self._keys = tuple(HmacSha256(whole(secret)) for secret in shared_secrets(secrets, _SIGNATURE))
         self._strict = strict
 
     def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
@@ -111,14 +102,10 @@ def _from_hex(signature: str) -> bytes:
     raise VerificationError("malformed_header", f"{_SIGNATURE} must be 64 hexadecimal digits")
 
 
-def _whole(secret: str) -> bytes:
-    return secret.encode("utf-8", "surrogatepass")
-
-
 def _decoded(secret: str) -> bytes:
     if not secret.startswith(SECRET_PREFIX):
-        return _whole(secret)
+        return whole(secret)
     try:
-        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True) or _whole(secret)
+        return b64decode(secret.removeprefix(SECRET_PREFIX), validate=True) or whole(secret)
     except ValueError:
-        return _whole(secret)
+        return whole(secret)

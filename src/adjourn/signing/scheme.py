@@ -7,7 +7,7 @@ profile, a verifier every secret still accepted. Pure: the time is an argument.
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
@@ -18,38 +18,24 @@ import msgspec
 
 from adjourn.config import Secret
 from adjourn.errors import ConfigError, VerificationError
+from adjourn.signing.headers import LONGEST_NAMED, Headers
 
 __all__ = [
     "TOLERANCE",
-    "Headers",
     "HmacSha256",
-    "Picked",
     "Signer",
     "Verified",
     "Verifier",
     "any_equal",
     "check_body",
-    "check_event_id",
     "read_timestamp",
     "reveal_all",
 ]
 
 TOLERANCE = timedelta(minutes=5)  # CONTRACTS 1.4 and 4: the same in both directions and both schemes
 
-Headers = (
-    Mapping[str, str]
-    | Mapping[str, bytes]
-    | Mapping[str, str | bytes]
-    | Mapping[bytes, bytes]
-    | Iterable[tuple[str | bytes, str | bytes]]
-)
-"""A request's headers as any framework has them, the raw pairs of ASGI included. Case does not matter."""
-
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")  # to the year 5138: each is a datetime
-_SIGNATURE_LIKE = re.compile(r"signature|timestamp|webhook|svix|hmac|secret")
-_MOST_NAMED = 10  # header names that an error repeats
-_LONGEST_NAMED = 64  # characters of each
 
 
 class Verified(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,61 +97,11 @@ class HmacSha256:
         return outer.digest()
 
 
-class Picked:
-    """The headers that a scheme reads, each once, by lower-case name.
-
-    Raises VerificationError (malformed_header) for one given twice with different values, or with anything
-    but printable ASCII.
-    """
-
-    def __init__(self, headers: Headers, names: Sequence[str]) -> None:
-        self._found: dict[str, str] = {}
-        self._seen: set[str] = set()
-        pairs: Iterable[tuple[str | bytes, str | bytes]]
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        for raw_name, raw_value in pairs:
-            name = _latin1(raw_name).lower()
-            if name in names:
-                self._take(name, _latin1(raw_value))
-            elif _SIGNATURE_LIKE.search(name):
-                self._seen.add(name)
-
-    def _take(self, name: str, value: str) -> None:
-        if not (value.isascii() and value.isprintable()):
-            raise VerificationError("malformed_header", f"{name} is not printable ASCII")
-        if self._found.setdefault(name, value) != value:
-            raise VerificationError("malformed_header", f"{name} is given twice with different values")
-
-    def find(self, name: str) -> str | None:
-        return self._found.get(name)
-
-    def require(self, *names: str) -> list[str]:
-        """Their values. Raises VerificationError (missing_header) that names all missing."""
-        if missing := [name for name in names if name not in self._found]:
-            seen = sorted(self._seen.union(self._found))[:_MOST_NAMED]
-            listed = ", ".join(ascii(name[:_LONGEST_NAMED])[1:-1] for name in seen) or "none like them"
-            raise VerificationError("missing_header", f"missing {', '.join(missing)}; seen: {listed}")
-        return [self._found[name] for name in names]
-
-
-def _latin1(text: str | bytes) -> str:
-    return text if isinstance(text, str) else text.decode("latin-1")
-
-
 def check_body(body: object) -> None:
     """Raises VerificationError (malformed_body) for what a framework has already decoded or parsed."""
     if not isinstance(body, bytes):
         kind = type(body).__name__
         raise VerificationError("malformed_body", f"the body must be the bytes as received, got {kind}")
-
-
-def check_event_id(event_id: str) -> None:
-    """Raises ValueError unless a header can carry it: visible ASCII, without spaces, not empty.
-
-    More than caution: a line break in it would let its author write headers.
-    """
-    if not (event_id and event_id.isascii() and event_id.isprintable() and " " not in event_id):
-        raise ValueError(f"an event_id must be visible ASCII without spaces, got {event_id!r}")
 
 
 def read_timestamp(name: str, value: str, *, now: datetime) -> datetime:
@@ -175,7 +111,7 @@ def read_timestamp(name: str, value: str, *, now: datetime) -> datetime:
     """
     if not _TIMESTAMP.fullmatch(value):
         raise VerificationError(
-            "malformed_header", f"{name} must be Unix seconds, got {value[:_LONGEST_NAMED]!r}"
+            "malformed_header", f"{name} must be Unix seconds, got {value[:LONGEST_NAMED]!r}"
         )
     late = (now - _EPOCH).total_seconds() - int(value)
     if abs(late) > TOLERANCE.total_seconds():
