@@ -1,6 +1,7 @@
 """The whole HTTP surface in process, on a database of its own, with a real endpoint to deliver to."""
 
 import asyncio
+import functools
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 import httpx
 
-from adjourn.api.app import build_app
+from adjourn.api.app import build_app, build_framework
 from adjourn.config import Secret, Settings
 from adjourn.testing import LocalEndpoint, Received, local_endpoint
 from adjourn.wiring import open_engine
@@ -119,5 +120,10 @@ async def open_api(
         engine = await open_engine(Settings(**given))
         await engine.start()
         stack.push_async_callback(engine.stop)
-        transport = httpx.ASGITransport(app=build_app(engine, clock=clock), raise_app_exceptions=False)
-        yield Api(transport, endpoint)
+        stack.callback(endpoint.resume)  # else what it holds is waited for
+        front = build_app(engine, clock=clock, framework=framework())
+        yield Api(httpx.ASGITransport(app=front, raise_app_exceptions=False), endpoint)
+
+
+# Half of what a test here costs, if each makes its own.
+framework = functools.cache(build_framework)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import uvicorn
+from tests.api.harness import framework
 
 from adjourn.api.app import build_app
 from adjourn.cli import main
@@ -143,8 +144,8 @@ class Stop:
 async def serve(settings: Settings, listener: socket, endpoint: Endpoint, stop: Stop) -> None:
     engine = await open_engine(settings)
     await engine.start()
-    config = uvicorn.Config(build_app(engine), lifespan="off", ws="none", log_config=None, access_log=False)
-    front = uvicorn.Server(config)
+    app = build_app(engine, framework=framework())
+    front = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False))
     receiver = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{receiver.sockets[0].getsockname()[1]}/hook"
     serving = asyncio.create_task(front.serve(sockets=[listener]))

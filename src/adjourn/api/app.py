@@ -1,15 +1,15 @@
 """The whole HTTP surface as one ASGI application."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import msgspec
 from litestar import Litestar, MediaType, Response, Router, get
 from litestar.di import Provide
-from litestar.types import ASGIApp, ControllerRouterHandler, Middleware, Receive, Scope, Send
+from litestar.types import ASGIApp, ControllerRouterHandler, Receive, Scope, Send
 
 from adjourn.api import openapi, partner, platform
-from adjourn.api.auth import PartnerAuth, PlatformAuth
+from adjourn.api.auth import PartnerAuth, PartnerOnly, PlatformAuth
 from adjourn.api.automations import Automations, put_automation
 from adjourn.api.callers import app_of_key, app_of_path, check_status
 from adjourn.api.connections import Connections, OwnConnections
@@ -24,7 +24,7 @@ from adjourn.api.status import WebhookSettings
 from adjourn.errors import AdjournError
 from adjourn.wiring import Engine
 
-__all__ = ["build_app"]
+__all__ = ["build_app", "build_framework"]
 
 
 @get("/healthz")
@@ -46,12 +46,49 @@ async def docs() -> Response[str]:
     )
 
 
+def build_framework() -> Litestar:
+    """Every path that is not the front's. It takes a while, and holds nothing of an engine: any may use it.
+
+    What its routes work with is in each request's state, where the front puts it.
+    """
+    platform_routes = Router(
+        path="/v1/platform",
+        middleware=[_platform_only],
+        route_handlers=[
+            platform.Apps,
+            platform.Events,
+            platform.Deliveries,
+            platform.EventTypes,
+            _of_one_app(),
+        ],
+    )
+    partner_routes = Router(
+        path="/v1/partner/admin",
+        route_handlers=_of_own_app(),
+        dependencies={"app": Provide(app_of_key)},
+        guards=[check_status],
+        middleware=[PartnerOnly, _count],
+    )
+    return Litestar(
+        route_handlers=[healthz, openapi_json, docs, platform_routes, partner_routes],
+        dependencies={"services": Provide(_services, sync_to_thread=False)},
+        exception_handlers={AdjournError: handle_error, Exception: handle_error},
+        openapi_config=None,
+        logging_config=None,
+        middleware=[_unescape_parameters],
+    )
+
+
 def build_app(
-    engine: Engine, *, clock: Callable[[], float] = time.monotonic, windows: Windows | None = None
+    engine: Engine,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    windows: Windows | None = None,
+    framework: Litestar | None = None,
 ) -> Front:
     """Every path of both APIs, over one engine. `clock`: that of the rate limits, in seconds.
 
-    `windows`: where they count, if not in this process alone.
+    `windows`: where they count, if not in this process alone. `framework`: one that is there already.
     """
     settings = engine.settings
 
@@ -59,7 +96,7 @@ def build_app(
         return RateLimit(most, clock=clock, noun=noun, windows=windows) if most else None
 
     idempotency = Idempotency(engine.store.directory, engine.vault)
-    publishing = Publishing(engine.publisher, idempotency)
+    publishing = Publishing(engine.publisher, engine.apps, idempotency)
     platform_auth = PlatformAuth(engine.platform_digest)
     partner_auth = PartnerAuth(
         engine.store.keyring, engine.credentials, require_client_id=settings.require_client_id
@@ -76,43 +113,28 @@ def build_app(
         idempotency=idempotency,
         auto_disable=settings.auto_disable,
     )
-    platform_routes = Router(
-        path="/v1/platform",
-        middleware=[_platform_only(platform_auth)],
-        route_handlers=[
-            platform.Apps,
-            platform.Events,
-            platform.Deliveries,
-            platform.EventTypes,
-            _of_one_app(),
-        ],
-    )
-    partner_routes = Router(
-        path="/v1/partner/admin",
-        route_handlers=_of_own_app(),
-        dependencies={"app": Provide(app_of_key)},
-        guards=[check_status],
-        middleware=_partner_middleware(partner_auth, limit(settings.partner_rate_limit, "app")),
-    )
-    inner = Litestar(
-        route_handlers=[healthz, openapi_json, docs, platform_routes, partner_routes],
-        dependencies={"services": Provide(lambda: services, sync_to_thread=False)},
-        exception_handlers={AdjournError: handle_error, Exception: handle_error},
-        openapi_config=None,
-        logging_config=None,
-        middleware=[_unescape_parameters],
-    )
     routes = {
         ("POST", "/v1/platform/events"): publishing.one,
         ("POST", "/v1/platform/events/batch"): publishing.batch,
     }
     return Front(
-        inner,
+        build_framework() if framework is None else framework,
         platform=platform_auth,
         limit=limit(settings.platform_rate_limit, "key"),
         routes=routes,
         ids=engine.ids,
+        given={
+            "services": services,
+            "platform_auth": platform_auth,
+            "partner_auth": partner_auth,
+            "partner_limit": limit(settings.partner_rate_limit, "app"),
+        },
     )
+
+
+def _services(scope: Scope) -> Services:
+    services: Services = scope["state"]["services"]
+    return services
 
 
 def _of_one_app() -> Router:
@@ -145,17 +167,15 @@ def _of_own_app() -> list[ControllerRouterHandler]:
     ]
 
 
-def _platform_only(auth: PlatformAuth) -> Middleware:
+def _platform_only(app: ASGIApp) -> ASGIApp:
     """The check that counts: it stands at the routes themselves, however a path led there."""
 
-    def middleware(app: ASGIApp) -> ASGIApp:
-        async def check(scope: Scope, receive: Receive, send: Send) -> None:
-            auth.check(dict(scope["headers"]).get(b"authorization", b""))
-            await app(scope, receive, send)
+    async def check(scope: Scope, receive: Receive, send: Send) -> None:
+        auth: PlatformAuth = scope["state"]["platform_auth"]
+        auth.check(dict(scope["headers"]).get(b"authorization", b""))
+        await app(scope, receive, send)
 
-        return check
-
-    return middleware
+    return check
 
 
 def _unescape_parameters(app: ASGIApp) -> ASGIApp:
@@ -166,17 +186,11 @@ def _unescape_parameters(app: ASGIApp) -> ASGIApp:
     return unescape
 
 
-def _partner_middleware(auth: PartnerAuth, limit: RateLimit | None) -> Sequence[Middleware]:
-    # a function, not the bound method: the framework copies what routers hold, and would copy `auth`
-    def authenticate(app: ASGIApp) -> ASGIApp:
-        return auth.middleware(app)
+def _count(app: ASGIApp) -> ASGIApp:
+    async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+        limit: RateLimit | None = scope["state"]["partner_limit"]
+        if limit is not None:
+            scope["state"]["headers"] = limit.count(scope["user"].id)  # the front sends them
+        await app(scope, receive, send)
 
-    def count(app: ASGIApp) -> ASGIApp:
-        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
-            if limit is not None:
-                scope["state"]["headers"] = limit.count(scope["user"].id)  # the front sends them
-            await app(scope, receive, send)
-
-        return counted
-
-    return [authenticate, count]
+    return counted

@@ -13,7 +13,7 @@ from adjourn.sending.credentials import Credentials
 from adjourn.storage.base import Keyring
 from adjourn.vault import digest_key
 
-__all__ = ["PartnerAuth", "PlatformAuth"]
+__all__ = ["PartnerAuth", "PartnerOnly", "PlatformAuth"]
 
 
 class PlatformAuth:
@@ -57,15 +57,13 @@ class PartnerAuth:
         self._credentials.note_used(key_hash)
         return app
 
-    def middleware(self, app: ASGIApp) -> AbstractAuthenticationMiddleware:
-        """Litestar's: `request.user` is the App."""
-        return _Middleware(app, self)
 
+class PartnerOnly(AbstractAuthenticationMiddleware):
+    """The framework's middleware: `request.user` is the App that the state's `partner_auth` finds."""
 
-class _Middleware(AbstractAuthenticationMiddleware):
-    def __init__(self, app: ASGIApp, auth: PartnerAuth) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         super().__init__(app, exclude_http_methods=())  # OPTIONS, too, needs a key
-        self._auth = auth
 
     async def authenticate_request(self, connection: ASGIConnection) -> AuthenticationResult:  # type: ignore[type-arg]
-        return AuthenticationResult(user=await self._auth.find(dict(connection.scope["headers"])), auth=None)
+        auth: PartnerAuth = connection.scope["state"]["partner_auth"]
+        return AuthenticationResult(user=await auth.find(dict(connection.scope["headers"])), auth=None)

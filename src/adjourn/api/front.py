@@ -58,7 +58,8 @@ _ODD = frozenset((b"content-encoding", b"expect", b"idempotency-key", b"transfer
 class Front:
     """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`.
 
-    A server may start a route without ASGI: one of the platform's POST that has a `start`.
+    `inner` finds what is `given` in each request's state. A server may start a route without ASGI: one of the
+    platform's POST that has a `start`.
     """
 
     def __init__(
@@ -69,8 +70,10 @@ class Front:
         limit: RateLimit | None,
         routes: Mapping[tuple[str, str], Route],
         ids: Uuid7,
+        given: Mapping[str, Any] | None = None,
     ) -> None:
         self.inner = inner
+        self._given = dict(given or {})
         self._platform = platform
         self._limit = limit
         self.routes = routes
@@ -106,6 +109,7 @@ class Front:
         request_id = self._ids()
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        state.update(self._given)
         try:
             scope["path"] = _routable(scope)
             if "//" in scope["path"]:
