@@ -25,9 +25,9 @@ def without(key: str) -> dict[str, Any]:
     return {name: value for name, value in GOOD.items() if name != key}
 
 
-def faults_of(raw: object, **options: str) -> list[tuple[str, str]]:
+def faults_of(raw: object, path: str = "$") -> list[tuple[str, str]]:
     with pytest.raises(InputError) as caught:
-        parse_submission(raw, **options)
+        parse_submission(raw, path=path)
     assert caught.value.code == "validation_error"
     return [(fault.path, fault.reason) for fault in caught.value.faults]
 

@@ -1,5 +1,6 @@
 """POST /v1/platform/events and /events/batch: plain handlers, in front of the framework."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,9 +12,10 @@ from adjourn.api.inputs import read_json
 from adjourn.api.problems import Answer
 from adjourn.api.shapes import accepted_shape
 from adjourn.errors import Fault, InputError
+from adjourn.sending.apps import AppCache, Strangers
 from adjourn.sending.fanout import FanOut
 from adjourn.sending.publisher import Publisher
-from adjourn.sending.submission import Submission, parse_submission
+from adjourn.sending.submission import ProvidersOf, Submission, parse_submission
 
 __all__ = ["Publishing"]
 
@@ -22,28 +24,33 @@ _MOST_FAULTS = 100  # of a batch that are told
 
 _encode = msgspec.json.Encoder().encode
 
-Read = Callable[[object], list[Submission]]
+Read = Callable[[object, ProvidersOf], list[Submission]]
 Shape = Callable[[Sequence[FanOut]], Any]
 
 
 class Publishing:
-    def __init__(self, publisher: Publisher, idempotency: Idempotency) -> None:
-        self.one = _Publish(publisher, idempotency, read=_read_one, shape=_one_shape)
-        self.batch = _Publish(publisher, idempotency, read=_read_batch, shape=_batch_shape)
+    def __init__(self, publisher: Publisher, apps: AppCache, idempotency: Idempotency) -> None:
+        self.one = _Publish(publisher, apps, idempotency, read=_read_one, shape=_one_shape)
+        self.batch = _Publish(publisher, apps, idempotency, read=_read_batch, shape=_batch_shape)
 
 
 class _Publish:
     """One of the two routes: it runs as a whole, or starts and is told the end."""
 
-    def __init__(self, publisher: Publisher, idempotency: Idempotency, *, read: Read, shape: Shape) -> None:
+    def __init__(
+        self, publisher: Publisher, apps: AppCache, idempotency: Idempotency, *, read: Read, shape: Shape
+    ) -> None:
         self._publisher = publisher
+        self._apps = apps
+        self._looking: set[asyncio.Task[None]] = set()
         self._idempotency = idempotency
         self._read = read
         self._shape = shape
 
     async def __call__(self, incoming: Incoming) -> Answer:
         async def work(keep: Keep) -> Answer:
-            submissions = self._read(read_json(incoming.body, incoming.header(b"content-type") or ""))
+            raw = read_json(incoming.body, incoming.header(b"content-type") or "")
+            submissions = await self._look_and_read(raw)
             fan_outs = await self._publisher.publish(
                 submissions, keep=lambda fan_outs: keep(self._answer(fan_outs))
             )
@@ -68,7 +75,34 @@ class _Publish:
         def stored(outcome: Sequence[FanOut] | Exception) -> None:
             told(outcome if isinstance(outcome, Exception) else self._answer(outcome))
 
-        self._publisher.submit(self._read(read_json(body, content_type)), stored)
+        raw = read_json(body, content_type)
+        try:
+            submissions = self._read(raw, self._apps.providers_of)
+        except Strangers:
+            task = asyncio.get_running_loop().create_task(self._look_and_submit(raw, stored))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+        else:
+            self._publisher.submit(submissions, stored)
+
+    async def _look_and_submit(
+        self, raw: object, stored: Callable[[Sequence[FanOut] | Exception], None]
+    ) -> None:
+        try:
+            self._publisher.submit(await self._look_and_read(raw), stored)
+        except Exception as exc:  # whoever asked is told
+            stored(exc)
+
+    async def _look_and_read(self, raw: object) -> list[Submission]:
+        """With the apps in memory whose provider decides what an event is. Raises as `start` does."""
+        try:
+            return self._read(raw, self._apps.providers_of)
+        except Strangers:
+            await self._apps.load(_apps_named(raw))
+        return self._read(raw, self._of_known)
+
+    def _of_known(self, app_ids: Sequence[str]) -> set[str]:
+        return self._apps.providers_of([each for each in app_ids if self._apps.find(each) is not None])
 
     def _answer(self, fan_outs: Sequence[FanOut]) -> Answer:
         return Answer(202, _encode(self._shape(fan_outs)))
@@ -82,11 +116,24 @@ def _batch_shape(fan_outs: Sequence[FanOut]) -> object:
     return {"events": [accepted_shape(each) for each in fan_outs]}
 
 
-def _read_one(raw: object) -> list[Submission]:
-    return [parse_submission(raw)]
+def _apps_named(raw: Any) -> set[str]:
+    """By the audiences in a request whose form was not checked."""
+    events = raw.get("events") if isinstance(raw, dict) else None
+    named: set[str] = set()
+    for event in events if isinstance(events, list) else [raw]:
+        audience = event.get("audience") if isinstance(event, dict) else None
+        app_ids = audience.get("partner_app_ids") if isinstance(audience, dict) else None
+        if not isinstance(app_ids, list):
+            continue
+        named.update(each for each in app_ids if isinstance(each, str))
+    return named
 
 
-def _read_batch(raw: object) -> list[Submission]:
+def _read_one(raw: object, providers_of: ProvidersOf) -> list[Submission]:
+    return [parse_submission(raw, providers_of=providers_of)]
+
+
+def _read_batch(raw: object, providers_of: ProvidersOf) -> list[Submission]:
     """Every event of a batch, or the faults of all of them."""
     events = raw.get("events") if isinstance(raw, dict) else None
     if not isinstance(events, list) or len(raw) != 1:  # type: ignore[arg-type]
@@ -99,7 +146,7 @@ def _read_batch(raw: object) -> list[Submission]:
     faults: list[Fault] = []
     for index, event in enumerate(events):
         try:
-            submissions.append(parse_submission(event, path=f"$.events[{index}]"))
+            submissions.append(parse_submission(event, path=f"$.events[{index}]", providers_of=providers_of))
         except InputError as exc:
             faults += exc.faults
             if len(faults) >= _MOST_FAULTS:

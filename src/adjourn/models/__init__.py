@@ -37,7 +37,14 @@ from adjourn.models.health import (
     NoticeState,
 )
 from adjourn.models.policy import Policy
-from adjourn.models.subjects import CALLBACK_LANE, Callback, Subject, callback_target, subject_of_target
+from adjourn.models.subjects import (
+    CALLBACK_LANE,
+    Callback,
+    Subject,
+    callback_target,
+    lane_target,
+    subject_of_target,
+)
 
 __all__ = [
     "CALLBACK_LANE",
@@ -72,5 +79,6 @@ __all__ = [
     "Subject",
     "Verdict",
     "callback_target",
+    "lane_target",
     "subject_of_target",
 ]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from adjourn.config import Secret
+from adjourn.models.subjects import subject_of_target
 
 __all__ = [
     "Action",
@@ -172,8 +173,8 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         return automation.webhook_url or self.webhook_url
 
     def takes_attempts(self, target: str | None = None) -> bool:
-        """Whether an attempt may start at that target."""
-        return self.is_on and self.url_for(target) is not None
+        """Whether an attempt may start at that target. A callback has a URL of its own, whatever it is."""
+        return self.is_on and (self.url_for(target) is not None or subject_of_target(target) is not None)
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):

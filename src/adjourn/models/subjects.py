@@ -6,7 +6,7 @@ import msgspec
 
 from adjourn.config import Secret
 
-__all__ = ["CALLBACK_LANE", "Callback", "Subject", "callback_target", "subject_of_target"]
+__all__ = ["CALLBACK_LANE", "Callback", "Subject", "callback_target", "lane_target", "subject_of_target"]
 
 CALLBACK_LANE = "callback"
 """The target of a lane of callbacks: no automation has such an id, since those are UUIDs."""
@@ -40,6 +40,11 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
 def callback_target(subject_id: str) -> str:
     """The `target` of a delivery that goes to the callback of that subject."""
     return _PREFIX + subject_id
+
+
+def lane_target(target: str | None) -> str | None:
+    """The target of the lane that deliveries to that target wait in: all callbacks to an origin share one."""
+    return target if subject_of_target(target) is None else CALLBACK_LANE
 
 
 def subject_of_target(target: str | None) -> str | None:

@@ -829,6 +829,7 @@ _EVENT_TYPES = tuple(
 # "Automation" was "workflow" once: an event type and two fields of its data still have old names.
 _OLD_NAME = "workflow.assignment.created"
 _NEW_NAME = "automation.assignment.created"
+_DISCONNECTED = "user.connection.revoked"
 _OLD_KEYS = {"workflow_id": "automation_id", "workflow_name": "automation_name"}
 _NEW_KEYS = {new: old for old, new in _OLD_KEYS.items()}
 
@@ -884,7 +885,7 @@ class Contio(Provider):
     def check_audience(
         self, event_type: str, data: JsonObject, audience: Audience, actor_user_id: str | None
     ) -> list[str]:
-        if event_type == "user.connection.revoked" and audience.user_ids is None:
+        if event_type == _DISCONNECTED and audience.user_ids is None:
             return ["must be user_ids: user.connection.revoked always says for which user"]
         if not event_type.startswith("agenda_item.") or data.get("meeting_id") is not None:
             return []
@@ -894,6 +895,9 @@ class Contio(Provider):
         if audience.user_ids != (actor_user_id,):
             return [f"a backlog agenda item (no meeting_id) reaches its actor alone: [{actor_user_id!r}]"]
         return []
+
+    def disconnected(self, connection_id: str, *, at: str) -> tuple[str, JsonObject]:
+        return _DISCONNECTED, {"connection_id": connection_id, "revoked_at": at}
 
     def own_form(self, options: AppOptions, event_type: str, data: JsonObject) -> OwnForm | None:
         if event_type != _NEW_NAME or not _of_contio(options).legacy_event_names:
@@ -934,6 +938,6 @@ PROVIDER = Contio(
         old_secret_again=True,  # X-Contio-Signature holds one signature only
     ),
     aliases=MappingProxyType({_OLD_NAME: _NEW_NAME}),
-    always_delivered=frozenset({"user.connection.revoked"}),
+    always_delivered=frozenset({_DISCONNECTED}),
     options=ContioOptions,
 )

@@ -29,6 +29,7 @@ __all__ = [
     "Prepared",
     "Provider",
     "Timestamp",
+    "Uri",
     "check_data",
     "doc",
     "order_key",
@@ -39,6 +40,9 @@ JsonObject = dict[str, Any]
 
 Timestamp = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
 """An RFC 3339 date-time, kept as it is spelled."""
+
+Uri = Annotated[str, Meta(extra_json_schema={"format": "uri"})]
+"""An absolute URI, RFC 3986: what a link of another scheme than http is, its reader has to know."""
 
 OptionalStr = str | UnsetType
 """May be absent; null is a fault."""
@@ -163,6 +167,10 @@ class Provider(ABC):
 
     def automation_of(self, event_type: str, data: JsonObject) -> str | None:
         """The automation that an event is addressed to: it goes to that one's app and URL alone."""
+        return None
+
+    def disconnected(self, connection_id: str, *, at: str) -> tuple[str, JsonObject] | None:
+        """What tells an app that a user's connection has ended: type and data; None where nothing does."""
         return None
 
     def own_form(self, options: AppOptions, event_type: str, data: JsonObject) -> OwnForm | None:

@@ -3,15 +3,23 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from adjourn.errors import NotFound
 from adjourn.models import App
 from adjourn.storage.base import Directory
 
-__all__ = ["AppCache"]
+__all__ = ["AppCache", "Strangers"]
 
 _log = logging.getLogger(__name__)
+
+
+class Strangers(Exception):
+    """Apps that are not in memory."""
+
+    def __init__(self, app_ids: Sequence[str]) -> None:
+        super().__init__(f"{len(app_ids)} apps are not in memory")
+        self.app_ids = app_ids
 
 
 class AppCache:
@@ -31,6 +39,13 @@ class AppCache:
     def find(self, app_id: str) -> App | None:
         """As it is in memory: None where it was never read, or is gone."""
         return self._apps.get(app_id)
+
+    def providers_of(self, app_ids: Iterable[str]) -> set[str]:
+        """Of those in memory. Raises Strangers where one is not."""
+        known = [(app_id, self._apps.get(app_id)) for app_id in app_ids]
+        if strangers := [app_id for app_id, app in known if app is None]:
+            raise Strangers(strangers)
+        return {app.provider for _, app in known if app is not None}
 
     async def load(self, app_ids: Iterable[str]) -> None:
         """See that these are in memory, as they are now."""

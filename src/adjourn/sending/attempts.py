@@ -16,7 +16,8 @@ from functools import partial
 import msgspec
 
 from adjourn.errors import StorageError
-from adjourn.models import App, Attempt, Policy
+from adjourn.models import App, Attempt, Policy, subject_of_target
+from adjourn.providers import PROVIDERS
 from adjourn.sending.apps import AppCache
 from adjourn.sending.lanes import Lanes
 from adjourn.sending.policy import Reply, decide, delivered
@@ -101,6 +102,17 @@ class Attempts:
             self._starting = True
             asyncio.get_running_loop().call_soon(self._start_taken)
 
+    def refuse(self, claimed: Claimed, error: str) -> None:
+        """Put on record an attempt that cannot be made."""
+        app = self._apps.find(claimed.app_id)
+        policy = None if app is None else self._policy(app, claimed)
+        if policy is None or self._drains:
+            self._put_back(claimed)
+            return
+        attempt = _Try(claimed, "", policy, datetime.now(UTC), self._clock())
+        self._under_way.add(attempt)
+        self._hear(attempt, failed(error))
+
     async def drain(self, grace: timedelta) -> None:
         """Start nothing more. What has not ended when the grace is over is put back."""
         self._drains = True
@@ -134,11 +146,22 @@ class Attempts:
 
     def _start_one(self, claimed: Claimed, may_start: bool, at: datetime, began: float) -> None:
         app = self._apps.find(claimed.app_id) if may_start else None
-        url = app.url_for(claimed.target) if app is not None and app.is_on else None
-        if app is None or url is None:
+        if app is None or not app.is_on:
+            self._put_back(claimed)
+            return
+        callback = claimed.callback
+        url = app.url_for(claimed.target) if callback is None else callback.url
+        policy = self._policies[app.provider] if callback is None else self._policy(app, claimed)
+        if url is None or policy is None:
             self._put_back(claimed)
         else:
-            self._start(_Try(claimed, url, self._policies[app.provider], at, began), app)
+            self._start(_Try(claimed, url, policy, at, began), app)
+
+    def _policy(self, app: App, claimed: Claimed) -> Policy | None:
+        if subject_of_target(claimed.target) is None:
+            return self._policies[app.provider]
+        callbacks = PROVIDERS[app.provider].callbacks
+        return None if callbacks is None else callbacks.policy
 
     def _start(self, attempt: _Try, app: App) -> None:
         self._under_way.add(attempt)

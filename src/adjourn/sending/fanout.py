@@ -15,12 +15,16 @@ from adjourn.models import (
     App,
     AppStatus,
     AutomationStatus,
+    Callback,
     Connection,
     ConnectionStatus,
     Event,
     Outcome,
     Publication,
+    Subject,
     Verdict,
+    callback_target,
+    lane_target,
 )
 from adjourn.providers.provider import Facts
 from adjourn.sending.submission import Submission
@@ -29,6 +33,8 @@ __all__ = ["Address", "Addressed", "Decisions", "Envelope", "FanOut", "fan_out"]
 
 _MOST_URLS = 10  # of one event for one app: what a partner sets up multiplies no more than that
 _MOST_DECISIONS = 20_000  # in memory
+# A callback needs no URL of the app, and no filter stops it.
+_CALLED_BACK = {Outcome.SENT, Outcome.FILTERED, Outcome.NO_URL}
 _User = tuple[str, str]  # id, email
 
 
@@ -43,6 +49,7 @@ class Address(msgspec.Struct, frozen=True, gc=False):
     origin: str
     lane_id: int
     is_open: bool
+    callback: Callback | None = None
 
 
 class Addressed(msgspec.Struct, frozen=True, gc=False):
@@ -64,7 +71,8 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 class FanOut(msgspec.Struct, frozen=True, gc=False):
     """What one submission becomes. `versions` are those of every app it depends on.
 
-    `assignments`: what its matching with automations became, where that was asked for.
+    `assignments`: what its matching with automations became, where that was asked for. `subjects` are what
+    it makes known.
     """
 
     submission: Submission
@@ -72,6 +80,7 @@ class FanOut(msgspec.Struct, frozen=True, gc=False):
     envelopes: Sequence[Envelope]
     versions: Mapping[str, int]
     assignments: "Sequence[FanOut]" = ()
+    subjects: Sequence[Subject] = ()
 
 
 class _Decision(msgspec.Struct, frozen=True, gc=False):
@@ -121,6 +130,7 @@ def fan_out(
     told = submission.timestamp or timestamp
     verdicts: list[Verdict] = []
     envelopes: list[Envelope] = []
+    subjects: list[Subject] = []
     versions: dict[str, int] = {}
     for app, user_id, email in _candidates(submission, find_app, connections):
         if app is None or (user_id is not None and email is None):
@@ -129,16 +139,24 @@ def fan_out(
             continue
         versions[app.id] = app.version
         decision = decisions.of(submission, app, owner)
+        addresses = decision.addresses
         if decision.outcome is not Outcome.SENT:
             verdicts.append(Verdict(app.id, user_id, decision.outcome))
+        if submission.callback is not None and decision.outcome in _CALLED_BACK:
+            addresses = [*addresses, _callback_address(submission, submission.callback, app)]
+        if not addresses:
+            if submission.subject is not None:
+                subjects.append(Subject(app_id=app.id, id=submission.subject))
             continue
         user = None if user_id is None or email is None else (user_id, email)
         event = _event(submission, app, user, (new_id(), publication_id, told))
         data = submission.data_json if event.own_data is None else event.own_data
-        deliveries = [Addressed(new_id(), address) for address in decision.addresses]
+        deliveries = [Addressed(new_id(), address) for address in addresses]
         envelopes.append(Envelope(event, app, deliveries, event.head + data + b"}"))
         delivery_ids = tuple([each.delivery_id for each in deliveries])
         verdicts.append(Verdict(app.id, user_id, Outcome.SENT, event.id, delivery_ids))
+        if submission.subject is not None:
+            subjects.append(_subject(submission, submission.subject, event, deliveries))
     publication = Publication(
         id=publication_id,
         at=at,
@@ -150,7 +168,7 @@ def fan_out(
         data=submission.data_json,
         verdicts=tuple(verdicts),
     )
-    return FanOut(submission, publication, envelopes, versions)
+    return FanOut(submission, publication, envelopes, versions, subjects=subjects)
 
 
 def _candidates(
@@ -197,6 +215,31 @@ def _address(app: App, url: str, target: str | None) -> Address:
     return Address(target, url, origin, lane_id(app.id, origin, target), app.takes_attempts(target))
 
 
+def _callback_address(submission: Submission, callback: Callback, app: App) -> Address:
+    origin = parse_endpoint(callback.url).origin
+    target = callback_target(submission.subject or "")
+    lane = lane_id(app.id, origin, lane_target(target))
+    return Address(target, callback.url, origin, lane, app.takes_attempts(target), callback)
+
+
+def _subject(
+    submission: Submission, subject_id: str, event: Event, deliveries: Sequence[Addressed]
+) -> Subject:
+    """What is known of it by this event, of all the bot's the last where it is final."""
+    if not submission.is_final:
+        return Subject(app_id=event.app_id, id=subject_id)
+    to_app = (each.delivery_id for each in deliveries if each.to.callback is None)
+    called_back = (each.delivery_id for each in deliveries if each.to.callback is not None)
+    return Subject(
+        app_id=event.app_id,
+        id=subject_id,
+        event_id=event.id,
+        delivery_id=next(to_app, None),
+        callback_delivery_id=next(called_back, None),
+        callback=submission.callback,
+    )
+
+
 def _outcome(submission: Submission, app: App, owner: str | None) -> tuple[Outcome, _Urls]:
     name = submission.event_type.name
     always = name in submission.provider.always_delivered
@@ -241,12 +284,12 @@ def _event(submission: Submission, app: App, user: _User | None, ids: tuple[str,
     own = submission.provider.own_form(app.options, name, submission.data)
     if own is not None:
         name, own_data = own.event_type, wirejson.dumps(own.data)
-    head = submission.provider.head(Facts(name, event_id, timestamp, app.id, user, submission.actor_user_id))
+    facts = Facts(name, event_id, timestamp, app.id, user, submission.actor_user_id, submission.extra)
     return Event(
         id=event_id,
         publication_id=publication_id,
         app_id=app.id,
         user_id=None if user is None else user[0],
-        head=head,
+        head=submission.provider.head(facts),
         own_data=own_data,
     )

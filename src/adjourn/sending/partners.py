@@ -195,20 +195,24 @@ class Partners:
         return await self._directory.put_connections(connections, new_id=self._ids)
 
     async def disconnect(self, app_id: str, user_id: str) -> None:
-        """End a connection and publish user.connection.revoked to its app, in one commit. Raises NotFound."""
+        """End a connection and tell its app, where its provider does, in one commit. Raises NotFound."""
         app = await self._apps.get(app_id)
         connection = await self._directory.find_connection(app_id, user_id)
         if connection is None or connection.status is ConnectionStatus.REVOKED:
             raise NotFound("connection", user_id)
         provider = PROVIDERS[app.provider]
-        now = datetime.now(UTC)
-        data = {"connection_id": connection.id, "revoked_at": f"{now:%Y-%m-%dT%H:%M:%S}Z"}
-        revoked = Submission(
+        told = provider.disconnected(connection.id, at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}Z")
+        if told is None:
+            revoked = msgspec.structs.replace(connection, status=ConnectionStatus.REVOKED)
+            await self._directory.put_connections([revoked], new_id=self._ids)
+            return
+        name, data = told
+        submission = Submission(
             provider=provider,
-            event_type=provider.event_types["user.connection.revoked"],
+            event_type=provider.event_types[name],
             data=data,
             data_json=dumps(data),
             audience=Audience(user_ids=(user_id,), partner_app_ids=(app_id,)),
             revokes=connection,
         )
-        await self._publisher.publish([revoked])
+        await self._publisher.publish([submission])

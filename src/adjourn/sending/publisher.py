@@ -231,6 +231,7 @@ class Publisher:
             ],
             app_versions=planned.versions,
             revokes=planned.submission.revokes,
+            subjects=planned.subjects,
         )
 
     def _delivery(
@@ -251,6 +252,7 @@ class Publisher:
                     event_type=submission.event_type.name,
                     body=envelope.body,
                     target=to.target,
+                    callback=to.callback,
                 )
             )
         return NewDelivery(

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from adjourn import __version__
 from adjourn.config import Secret
-from adjourn.models import App, Policy
+from adjourn.models import App, Callback, Policy
 from adjourn.providers import PROVIDERS
-from adjourn.sending.sender import Request
+from adjourn.sending.sender import Request, header_lines
 from adjourn.signing import Signer
 from adjourn.storage.base import Claimed
 
@@ -30,6 +30,8 @@ class RequestBuilder:
         self, app: App, claimed: Claimed, policy: Policy, *, url: str, now: datetime, old_first: bool = False
     ) -> Request:
         """`old_first`: signed by the secret before the present one, where its grace period runs."""
+        if claimed.callback is not None:
+            return _call_back(app, claimed, claimed.callback, policy)
         known, signer = self._usual.get(app.id, (None, None))
         if signer is None or known is not app:
             signer = self._signer(app, now, old_first=old_first)
@@ -50,3 +52,13 @@ class RequestBuilder:
         if not app.old_secrets:
             self._usual[app.id] = (app, signers[secrets])
         return signers[secrets]
+
+
+def _call_back(app: App, claimed: Claimed, callback: Callback, policy: Policy) -> Request:
+    """Unsigned: it proves itself by the secret that its receiver gave."""
+    lines, callbacks = _CONSTANT, PROVIDERS[app.provider].callbacks
+    if callback.secret is not None and callbacks is not None:
+        lines += header_lines({callbacks.secret_header: callback.secret.reveal()})
+    return Request(
+        url=callback.url, lines=lines, body=claimed.body, timeout=policy.timeout, method=callback.method
+    )

@@ -1,20 +1,41 @@
 """What a product asks to publish, checked whole before anything is stored."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from difflib import get_close_matches
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from adjourn import wirejson
 from adjourn.check import check, fitting
+from adjourn.config import Secret
 from adjourn.errors import CatalogError, Fault, InputError
-from adjourn.models import Audience, Connection
+from adjourn.models import Audience, Callback, Connection
 from adjourn.providers import PROVIDERS, EventType, Provider
 
-__all__ = ["AudienceBody", "EventBody", "Submission", "parse_submission", "utc_spelling"]
+__all__ = [
+    "AudienceBody",
+    "CallbackBody",
+    "EventBody",
+    "ProvidersOf",
+    "Submission",
+    "no_apps",
+    "parse_callback",
+    "parse_submission",
+    "utc_spelling",
+]
+
+ProvidersOf = Callable[[Sequence[str]], Collection[str]]
+"""The names of the providers of apps, by their ids; an app that does not exist has none."""
+
+
+def no_apps(app_ids: Sequence[str]) -> Collection[str]:
+    """Where no apps are known."""
+    return ()
+
 
 _DEFAULT_PROVIDER = "contio"
 _MOST_NAMED = 10_000  # users or apps in one audience
@@ -23,12 +44,23 @@ _LONGEST_NAME = 255  # characters, of a type that is looked for among those ther
 
 _Id = Annotated[str, msgspec.Meta(extra_json_schema={"format": "id"})]
 _Ids = Annotated[list[_Id], msgspec.Meta(max_length=_MOST_NAMED)]
+_Url = Annotated[str, msgspec.Meta(extra_json_schema={"format": "http-url"})]
+_CallbackSecret = Annotated[str, msgspec.Meta(min_length=1, max_length=1000)]
+_UNFIT = re.compile(r"[^\x21-\x7e]")  # for the value of a header
 _DateTime = Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 
 
 class AudienceBody(msgspec.Struct, frozen=True):
     user_ids: _Ids | None = None
     partner_app_ids: _Ids | None = None
+
+
+class CallbackBody(msgspec.Struct, frozen=True):
+    """Where one bot's end is told, beside the app's URL."""
+
+    url: _Url
+    secret: _CallbackSecret | None = None
+    method: Literal["POST", "PUT"] = "POST"
 
 
 class EventBody(msgspec.Struct, frozen=True):
@@ -41,6 +73,8 @@ class EventBody(msgspec.Struct, frozen=True):
     timestamp: _DateTime | None = None
     provider: str | None = None
     match_automations: bool = False
+    extra: dict[str, Any] | UnsetType | None = UNSET
+    callback: CallbackBody | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -49,6 +83,8 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     `timestamp` is None for "when it is published". `path` is where it stands in its request.
     `match_automations`: an action item is matched with the automations of those it reaches (CONTRACTS 1.7).
     `revokes`: the connection that its publishing ends; it then reaches that connection alone.
+    `extra`, JSON, stands beside the data. `subject`: the bot that it is about, `is_final` its last event,
+    which goes to `callback`, too.
     """
 
     provider: Provider
@@ -61,20 +97,22 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     path: str = "$"
     match_automations: bool = False
     revokes: Connection | None = None
+    extra: bytes | None = None
+    subject: str | None = None
+    is_final: bool = False
+    callback: Callback | None = None
 
 
-def parse_submission(raw: object, *, path: str = "$") -> Submission:
+def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf = no_apps) -> Submission:
     """Check decoded JSON against the request's form and the catalog.
 
+    Without a provider it is that of the apps addressed, by `providers_of`, whatever that raises.
     Raises InputError or CatalogError with every fault found, each with its JSON path.
     """
     body = fitting(EventBody, raw)
     if body is None:
         body = _body(raw, path)
-    provider = PROVIDERS.get(_DEFAULT_PROVIDER if body.provider is None else body.provider)
-    if provider is None:
-        reason = f"must be one of {', '.join(PROVIDERS)}"
-        raise InputError("unknown provider", faults=[Fault(f"{path}.provider", reason)])
+    provider = _provider(body, path, providers_of)
     event_type = provider.resolve(body.event_type)
     if event_type is None:
         reason = _unknown_type(body.event_type, provider)
@@ -84,6 +122,8 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
         timestamp, faults = _timestamp(body.timestamp, path=f"{path}.timestamp")
     audience = _audience(body.audience)
     data, more = _check_data(provider, event_type, body, audience, path=path)
+    if body.extra is not UNSET or body.callback is not None:
+        faults = [*faults, *_check_beside(provider, event_type, body, path=path)]
     if faults or more or audience is None:
         faults = [*faults, *more]
         if audience is None:
@@ -99,7 +139,69 @@ def parse_submission(raw: object, *, path: str = "$") -> Submission:
         timestamp=timestamp,
         path=path,
         match_automations=body.match_automations,
+        extra=None if body.extra is UNSET else wirejson.dumps(body.extra),
+        subject=provider.subject_of(event_type.name, data),
+        is_final=provider.callbacks is not None and event_type.name in provider.callbacks.event_types,
+        callback=None if body.callback is None else _callback(body.callback),
     )
+
+
+def parse_callback(raw: object, *, path: str = "$") -> Callback:
+    """Raises InputError with every fault found."""
+    if faults := check(CallbackBody, raw, path=path):
+        raise InputError("the callback has faults", faults=faults)
+    body = msgspec.convert(raw, CallbackBody)
+    if faults := _check_secret(body, path=path):
+        raise InputError("the callback has faults", faults=faults)
+    return _callback(body)
+
+
+def _callback(body: CallbackBody) -> Callback:
+    secret = None if body.secret is None else Secret(body.secret)
+    return Callback(url=body.url, secret=secret, method=body.method)
+
+
+def _provider(body: EventBody, path: str, providers_of: ProvidersOf) -> Provider:
+    """The one named, or that of the apps addressed: CONTRACTS 1.2."""
+    name = body.provider
+    if name is None:
+        name = _DEFAULT_PROVIDER
+        if body.audience.partner_app_ids:
+            of_apps = providers_of(body.audience.partner_app_ids)
+            if len(of_apps) > 1:
+                reason = f"are apps of {' and '.join(sorted(of_apps))}: name the provider, or apps of one"
+                fault = Fault(f"{path}.audience.partner_app_ids", reason)
+                raise InputError("the provider is not clear", faults=[fault])
+            name = next(iter(of_apps), name)
+    provider = PROVIDERS.get(name)
+    if provider is None:
+        reason = f"must be one of {', '.join(PROVIDERS)}"
+        raise InputError("unknown provider", faults=[Fault(f"{path}.provider", reason)])
+    return provider
+
+
+def _check_beside(
+    provider: Provider, event_type: EventType, body: EventBody, *, path: str
+) -> Sequence[Fault]:
+    """What is given beside the data."""
+    faults = []
+    if body.extra is not UNSET and not provider.carries_extra(event_type.name):
+        faults.append(Fault(f"{path}.extra", f"is not carried by {event_type.name} of {provider.title}"))
+    if body.callback is not None:
+        told = provider.callbacks.event_types if provider.callbacks is not None else ()
+        if event_type.name not in told:
+            only = f"only {' and '.join(sorted(told))} are told" if told else "nothing is told"
+            faults.append(Fault(f"{path}.callback", f"{only} to callbacks by {provider.title}"))
+        elif body.audience.partner_app_ids is None:
+            faults.append(Fault(f"{path}.callback", "needs audience.partner_app_ids: it is an app's own"))
+        faults += _check_secret(body.callback, path=f"{path}.callback")
+    return faults
+
+
+def _check_secret(callback: CallbackBody, *, path: str) -> list[Fault]:
+    if callback.secret is None or not _UNFIT.search(callback.secret):
+        return []
+    return [Fault(f"{path}.secret", "must be visible ASCII without spaces: it goes into a header")]
 
 
 def _body(raw: object, path: str) -> EventBody:

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,14 +18,14 @@ import msgspec
 
 from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
-from adjourn.models import DeliveryState, Policy
+from adjourn.models import Callback, DeliveryState, Policy, subject_of_target
 from adjourn.sending.apps import AppCache
 from adjourn.sending.attempts import Attempts
 from adjourn.sending.batcher import Batcher
 from adjourn.sending.lanes import Lanes
 from adjourn.sending.pace import Pacer
 from adjourn.sending.sender import Sender
-from adjourn.storage.base import Claim, Claimed, Queue, Result
+from adjourn.storage.base import Claim, Claimed, Queue, Result, SubjectKey
 
 __all__ = ["Pace", "Worker"]
 
@@ -36,6 +36,13 @@ _DISCARD = 1000  # deliveries in one commit
 _ANSWERS_KEPT = timedelta(hours=24)  # CONTRACTS 1.7, Idempotency-Key
 _CANCEL_AGAIN = 1.0  # seconds: a library may swallow being cancelled
 _UNRECORDED = 2000  # outcomes: publishing waits, so that fan-out cannot run ahead of recording
+
+
+CallbacksOf = Callable[[Sequence[SubjectKey]], Awaitable[Mapping[SubjectKey, Callback]]]
+
+
+async def _no_callbacks(keys: Sequence[SubjectKey]) -> Mapping[SubjectKey, Callback]:
+    return {}
 
 
 def _boot_clock() -> float:
@@ -70,7 +77,7 @@ class Worker:
 
     `backlog_rate`: deliveries a second for each app whose backlog drains. `on_failures` is told of the apps
     whose attempts failed, once that is on record. `is_current`: whether all that other nodes have answered is
-    known here; while it is not, no attempt starts.
+    known here; while it is not, no attempt starts. `callbacks_of`: where callbacks go now.
     """
 
     def __init__(
@@ -86,6 +93,7 @@ class Worker:
         backlog_rate: float = 200.0,
         on_failures: Callable[[Collection[str]], None] = lambda app_ids: None,
         is_current: Callable[[], bool] = lambda: True,
+        callbacks_of: CallbacksOf = _no_callbacks,
         pace: Pace = Pace(),  # noqa: B008 - it is frozen
         clock: Callable[[], float] = _boot_clock,
     ) -> None:
@@ -99,6 +107,7 @@ class Worker:
         self._clock = clock
         self._on_failures = on_failures
         self._is_current = is_current
+        self._callbacks_of = callbacks_of
         self._pacer = Pacer(backlog_rate, clock=clock)
         again = pace.store_again
         self.outcomes = Batcher(
@@ -272,10 +281,12 @@ class Worker:
                     self._due.set()
         for app_id, count in Counter(each.app_id for each in claim.deliveries if each.paced).items():
             self._pacer.spend(app_id, count)
+        deliveries = claim.deliveries
         try:
             await self._know(claim)
-        finally:  # an app that is not there sends its deliveries back
-            for each in claim.deliveries:
+            deliveries = await self._addressed(deliveries)
+        finally:  # one whose app or callback could not be read goes back
+            for each in deliveries:
                 self.take(each)
         return len(claim.deliveries), claim.next_wake, bool(draining)
 
@@ -285,6 +296,26 @@ class Worker:
         stale = {app_id for app_id, target in targets if not self._takes(app_id, target, claim)}
         if stale:
             await self._apps.reload(stale)
+
+    async def _addressed(self, deliveries: Sequence[Claimed]) -> Sequence[Claimed]:
+        """With the callbacks of those that go to one. What goes to one that is gone is put on record so."""
+        wanted = {
+            each.id: (each.app_id, subject_id)
+            for each in deliveries
+            if (subject_id := subject_of_target(each.target)) is not None
+        }
+        if not wanted:
+            return deliveries
+        callbacks = await self._callbacks_of(list(set(wanted.values())))
+        found: list[Claimed] = []
+        for each in deliveries:
+            if each.id not in wanted:
+                found.append(each)
+            elif (callback := callbacks.get(wanted[each.id])) is not None:
+                found.append(msgspec.structs.replace(each, callback=callback))
+            else:
+                self._attempts.refuse(each, "its callback is not known any more")
+        return found
 
     def _takes(self, app_id: str, target: str | None, claim: Claim) -> bool:
         app = self._apps.find(app_id)
