@@ -14,6 +14,7 @@ from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.api.shapes import Json, given
 from adjourn.errors import Fault, InputError
 from adjourn.sending.credentials import Rotated
+from adjourn.signing import find_public_key
 from adjourn.storage.base import Credential, CredentialAction, CredentialEvent, CredentialType
 
 __all__ = ["Credentials"]
@@ -35,7 +36,10 @@ class Credentials(Controller):
         found = await services.store.keyring.list_credentials(app.id)
         if caller(request).kind == "partner":
             found = [_used_now(each, now) for each in found]
-        return answer(json_answer({each.type: _credential_shape(each, now) for each in found}))
+        shapes = {each.type: _credential_shape(each, now) for each in found}
+        if (public := find_public_key(app.webhook_secret)) is not None:
+            shapes[CredentialType.WEBHOOK_SECRET]["public_key"] = public
+        return answer(json_answer(shapes))
 
     @get("/history")
     async def history(self, app: Concerned, request: AnyRequest, services: Wired) -> Response[bytes]:

@@ -22,6 +22,7 @@ from adjourn.errors import Fault, InputError, NotFound
 from adjourn.models import App, AppStatus
 from adjourn.providers import PROVIDERS
 from adjourn.sending.partners import Keys, NewApp
+from adjourn.sending.signers import check_signer
 from adjourn.wirejson import utc
 
 __all__ = ["Apps", "Deliveries", "EventTypes", "Events"]
@@ -67,6 +68,7 @@ def _patched(app: App, form: PatchApp, options: Mapping[str, Any]) -> App:
         given["status"] = AppStatus(given["status"])
     if options:
         given["options"] = read_options(PROVIDERS[app.provider], options, app.options)
+        check_signer(msgspec.structs.replace(app, options=given["options"]))
     return msgspec.structs.replace(app, **given)
 
 

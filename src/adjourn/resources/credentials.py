@@ -17,7 +17,8 @@ __all__ = [
 class CredentialStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """`status`: active, transitioning (the one before still works), disabled.
 
-    `recommended_action`: ok, rotate_soon, rotate_recommended.
+    `recommended_action`: ok, rotate_soon, rotate_recommended. `public_key`: the `whpk_` to verify webhooks
+    with, where the app's are signed by a private key.
     """
 
     credential_type: str
@@ -28,6 +29,7 @@ class CredentialStatus(Struct, frozen=True, kw_only=True, omit_defaults=True):
     last_rotated_at: Moment | Maybe = UNSET
     last_used_at: Moment | Maybe = UNSET
     grace_period_ends_at: Moment | Maybe = UNSET
+    public_key: str | Maybe = UNSET
 
 
 class CredentialsStatus(Struct, frozen=True, kw_only=True):
@@ -37,7 +39,7 @@ class CredentialsStatus(Struct, frozen=True, kw_only=True):
 
 
 class RotatedCredential(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A new credential in plain: shown this once."""
+    """A new credential in plain: shown this once. Of a webhook secret that is a key pair, the public key."""
 
     credential_type: str
     new_credential: str

@@ -7,9 +7,11 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 
 from adjourn.config import Secret
+from adjourn.models import App
 from adjourn.sending.apps import AppCache
 from adjourn.sending.partners import Keys
 from adjourn.sending.repeating import Repeating
+from adjourn.signing import find_public_key, new_signing_key
 from adjourn.storage.base import CredentialType, KeptAnswer, Keyring, Rotation, Who
 from adjourn.vault import digest_key
 
@@ -22,7 +24,10 @@ _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Rotated(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential rotated just now. Its secrets are shown this once."""
+    """A credential rotated just now. Its secrets are shown this once.
+
+    `secret` is what the app's partner is to hold: of a key pair the public key, which is none.
+    """
 
     type: CredentialType
     secret: Secret
@@ -75,14 +80,18 @@ class Credentials:
     ) -> Rotated:
         """Make a new credential; the one before works on for as long as `grace`.
 
-        Without a grace period, and for webhook secrets, there is no token to put it back with.
+        Without a grace period, and for webhook secrets, there is no token to put it back with. In place of a
+        private key (`whsk_`) comes another, which nobody is shown.
         Raises NotFound and AnswerExists.
         """
+        app = await self._apps.get(app_id)
+        secret = _new_secret(kind, app)
+        public = find_public_key(secret)
         now = datetime.now(UTC)
         has_way_back = grace and kind is not CredentialType.WEBHOOK_SECRET
         rotated = Rotated(
             type=kind,
-            secret=_new_secret(kind),
+            secret=secret if public is None else Secret(public),
             grace_ends_at=now + grace if grace else None,
             rollback_token=Secret(f"rb_{secrets.token_urlsafe(32)}") if has_way_back else None,
         )
@@ -90,7 +99,7 @@ class Credentials:
         rotation = Rotation(
             app_id=app_id,
             type=kind,
-            secret=rotated.secret,
+            secret=secret,
             at=now,
             grace_ends_at=rotated.grace_ends_at,
             rollback_hash=None if token is None else digest_key(token.reveal().encode()),
@@ -124,7 +133,10 @@ class Credentials:
         return done
 
 
-def _new_secret(kind: CredentialType) -> Secret:
+def _new_secret(kind: CredentialType, app: App) -> Secret:
+    """A webhook secret is of the kind that the present one is: a key pair's in place of a key pair's."""
+    if kind is CredentialType.WEBHOOK_SECRET and find_public_key(app.webhook_secret) is not None:
+        return new_signing_key()
     keys = Keys.new()
     made = {
         CredentialType.API_KEY: keys.api_key,

@@ -27,6 +27,7 @@ from adjourn.models import (
 from adjourn.providers import PROVIDERS
 from adjourn.sending.apps import AppCache
 from adjourn.sending.publisher import Publisher
+from adjourn.sending.signers import check_signer
 from adjourn.sending.submission import Submission
 from adjourn.signing import new_secret
 from adjourn.storage.base import Backlog, Directory, KeptAnswer, KeyHashes, Queue, StaleApps
@@ -101,7 +102,9 @@ class Partners:
     async def create_app(
         self, new: NewApp, *, keep: Callable[[App], KeptAnswer | None] = lambda app: None
     ) -> App:
-        """Raises Conflict when its id, client id or API key is taken, and AnswerExists."""
+        """Raises Conflict when its id, client id or API key is taken, AnswerExists, and InputError for a
+        webhook secret that its provider cannot sign with.
+        """
         now = datetime.now(UTC)
         app = App(
             id=new.id or self._ids(),
@@ -122,6 +125,7 @@ class Partners:
             created_at=new.created_at or now,
             updated_at=now,
         )
+        check_signer(app, fault_path="$.credentials.webhook_secret")
         hashes = KeyHashes(
             api_key_hash=digest_key(new.keys.api_key.encode()),
             client_secret_hash=digest_key(new.keys.client_secret.encode()),
