@@ -1,9 +1,10 @@
 """The ports of the store: what the engine asks of it, in a few batch verbs.
 
 Queue moves deliveries (ENGINE.md, "Moves and their guards"), Directory keeps apps and connections, Keyring
-their credentials, Infirmary their health, Replays what is retried in bulk, Log answers the questions of the
-APIs. Every verb is one transaction: it happens whole, and is on disk when it returns, or not at all. Each
-raises StorageError when the store could not do it; nothing was changed then, and asking again is safe.
+their credentials, Infirmary their health, Replays what is retried in bulk, Subjects what their clients name,
+Log answers the questions of the APIs. Every verb is one transaction: it happens whole, and is on disk when it
+returns, or not at all. Each raises StorageError when the store could not do it; nothing was changed then, and
+asking again is safe.
 """
 
 from typing import Protocol
@@ -85,6 +86,8 @@ class Store(Protocol):
     def infirmary(self) -> Infirmary: ...
     @property
     def replays(self) -> Replays: ...
+    @property
+    def subjects(self) -> Subjects: ...
     @property
     def log(self) -> Log: ...
     @property

@@ -30,8 +30,12 @@ class Subjects(Protocol):
     async def call_back(self, app_id: str, subject_id: str, delivery: NewDelivery) -> bool:
         """Store a delivery of its final event to its callback, due now, where there was none.
 
-        False where the subject has had one by now, or has another final event than `delivery` names.
+        False where the subject has had one by now, or has another final event than `delivery` names. Raises
+        Conflict where that event is older than what is kept.
         """
 
     async def sweep(self, *, before: datetime, limit: int = 1000) -> int:
-        """Forget up to `limit` that nothing was heard of since `before`; how many it was."""
+        """Forget up to `limit` that nothing was heard of since `before`; how many it was.
+
+        Those whose callback is still to be sent something stay.
+        """

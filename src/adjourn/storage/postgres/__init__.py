@@ -14,6 +14,7 @@ from adjourn.storage.sql.keyring import SqlKeyring
 from adjourn.storage.sql.log import SqlLog
 from adjourn.storage.sql.replays import SqlReplays
 from adjourn.storage.sql.resealing import check_seal, reseal
+from adjourn.storage.sql.subjects import SqlSubjects
 from adjourn.vault import Vault
 
 __all__ = ["PostgresStore"]
@@ -36,11 +37,12 @@ class PostgresStore:
     ) -> None:
         self.clock = clock = database.clock
         self._database = database
-        self.queue = PostgresQueue(database, lease=lease, retention=retention)
+        self.queue = PostgresQueue(database, vault, lease=lease, retention=retention)
         self.directory = SqlDirectory(database, vault, clock=clock)
         self.keyring = SqlKeyring(database, vault, clock=clock, load_apps=self.directory.load_apps)
         self.infirmary = SqlInfirmary(database, clock=clock)
         self.replays = SqlReplays(database, clock=clock)
+        self.subjects = SqlSubjects(database, vault, clock=clock)
         self.log = SqlLog(database, vault)
         self.news = PostgresNews(database)
 

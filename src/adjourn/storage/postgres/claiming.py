@@ -8,6 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
+
+from adjourn.models import CALLBACK_LANE
 from adjourn.storage.base import Claimed
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.waiting import enter
@@ -36,6 +39,7 @@ _STATES = """
     SELECT lane.id, lane.wake_at, lane.app_id, lane.target, app.version, app.discard_seq, app.drain_seq,
            app.status = 'active' AND app.webhook_enabled AND CASE
                WHEN lane.target IS NULL THEN app.webhook_url IS NOT NULL
+               WHEN lane.target = 'callback' THEN TRUE
                ELSE EXISTS (SELECT 1 FROM automation
                             WHERE automation.id = lane.target AND automation.status = 'active'
                               AND coalesce(automation.webhook_url, app.webhook_url) IS NOT NULL)
@@ -90,6 +94,7 @@ _TAKE = """
         WHERE taken.body IS NULL AND delivery.id = taken.delivery_id) AS needed
     ORDER BY taken.place, taken.due, taken.seq
 """
+_TARGETS = "SELECT id::text, target FROM delivery WHERE id = ANY($1::uuid[])"
 # What still waits decides when a lane wakes: for nothing, when all is discarded or its app is off.
 _SLEEP = f"""
     WITH next AS MATERIALIZED (
@@ -193,6 +198,8 @@ async def take(link: Link, worker: int, asked: Asked, now: int) -> Taken:
         )
         draining = {lane.id for lane, drained in zip(lanes, drains, strict=True) if drained}
         taken = [read_claimed(row, paced=row[2] in draining) for row in rows]
+        if any(each.target == CALLBACK_LANE for each in lanes):
+            taken = await _with_callbacks(link, taken)
     await _sleep(link, held)
     versions = {each.app_id: each.version for each in held if each.version is not None}
     wanted = {each.app_id for each in taken}
@@ -202,6 +209,13 @@ async def take(link: Link, worker: int, asked: Asked, now: int) -> Taken:
         {app_id: version for app_id, version in versions.items() if app_id in wanted},
         len(held) < len(asked.room),
     )
+
+
+async def _with_callbacks(link: Link, taken: Sequence[Claimed]) -> list[Claimed]:
+    """Their lane is that of many callbacks: the delivery names its own."""
+    ids = [each.id for each in taken if each.target == CALLBACK_LANE]
+    targets = {row[0]: row[1] for row in await link.raw.fetch(_TARGETS, ids)}
+    return [replace(each, target=targets.get(each.id, each.target)) for each in taken]
 
 
 def _held(row: Any) -> _Held:

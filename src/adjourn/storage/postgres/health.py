@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from adjourn.models import DeliveryState
+from adjourn.models import DeliveryState, subject_of_target
 from adjourn.storage.base import Result
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.sql.rows import to_ms
@@ -35,7 +35,8 @@ async def record_health(link: Link, results: Sequence[Result], exhausted: Collec
     """
     of_app: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        of_app[result.claimed.app_id].append(result)
+        if subject_of_target(result.claimed.target) is None:
+            of_app[result.claimed.app_id].append(result)
     if not of_app:
         return
     enabled = {row[0]: row[1] for row in await link.raw.fetch(_HOLD, list(of_app))}

@@ -33,9 +33,13 @@ _FOUND = """
     JOIN pg_class AS child ON child.oid = inhrelid JOIN pg_class AS parent ON parent.oid = inhparent
     WHERE parent.relname = ANY($1::text[]) AND parent.relnamespace = 'public'::regnamespace
 """
+# A callback may be asked for days after its event.
 _UNFINISHED = """
     SELECT EXISTS (SELECT FROM job WHERE delivery_id >= $1 AND delivery_id < $2)
         OR EXISTS (SELECT FROM worker WHERE floor < $2)
+        OR EXISTS (SELECT FROM lane JOIN job ON job.lane_id = lane.id
+                   JOIN delivery ON delivery.id = job.delivery_id
+                   WHERE lane.target = 'callback' AND delivery.event_id >= $1 AND delivery.event_id < $2)
 """
 
 

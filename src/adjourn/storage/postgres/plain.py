@@ -7,7 +7,7 @@ import asyncpg
 from msgspec.json import encode
 
 from adjourn.errors import InputError
-from adjourn.models import DeliveryState
+from adjourn.models import DeliveryState, subject_of_target
 from adjourn.storage.base import Result
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.days import place_of
@@ -67,7 +67,10 @@ _ONE = """
 
 
 def is_plain(result: Result) -> bool:
-    """A first attempt that went well, of a delivery that was in memory since it was published."""
+    """A first attempt that went well, of a delivery that was in memory since it was published.
+
+    At no callback: that tells nothing of the app's health.
+    """
     claimed = result.claimed
     return (
         result.step.state is DeliveryState.DELIVERED
@@ -76,6 +79,7 @@ def is_plain(result: Result) -> bool:
         and result.attempt.no == 1
         and result.step.retry_count == 0
         and claimed.order_key is None
+        and subject_of_target(claimed.target) is None
     )
 
 

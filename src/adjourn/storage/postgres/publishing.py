@@ -6,13 +6,16 @@ from typing import Any, NamedTuple
 from msgspec.json import decode, encode
 
 from adjourn.errors import NotFound
+from adjourn.models import lane_target
 from adjourn.storage.base import AnswerExists, Entry, NewDelivery, StaleApps
-from adjourn.storage.postgres.bridge import Link
+from adjourn.storage.postgres.bridge import Link, run_on
 from adjourn.storage.postgres.days import place_of
 from adjourn.storage.postgres.waiting import carried, enter, hold_orders, wake
 from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.rows import NEVER, to_ms
 from adjourn.storage.sql.shorthand import short_ids
+from adjourn.storage.sql.subjects import note_subjects
+from adjourn.vault import Vault
 
 __all__ = ["Batch", "add_lanes", "is_stored", "publish_at_once", "publish_in_steps"]
 
@@ -133,10 +136,15 @@ class Batch(NamedTuple):
 
     @property
     def is_plain(self) -> bool:
-        """Whether one statement stores it: nothing waits, is kept or revoked, and one worker holds it all."""
+        """Whether one statement stores it: nothing waits, and one worker holds it all; no answer is kept, no
+        connection revoked, no subject made known.
+        """
         return (
             len(self.floors) <= 1
-            and not any(entry.answer is not None or entry.revokes is not None for entry in self.entries)
+            and not any(
+                entry.answer is not None or entry.revokes is not None or entry.subjects
+                for entry in self.entries
+            )
             and not any(each.owner is None for each in self.deliveries)
         )
 
@@ -193,7 +201,7 @@ class Batch(NamedTuple):
 
 async def add_lanes(link: Link, lanes: Iterable[NewDelivery]) -> None:
     """They are never deleted: whoever knows that one is there need not look again."""
-    rows = [(each.lane_id, each.app_id, each.origin, each.target) for each in lanes]
+    rows = [(each.lane_id, each.app_id, each.origin, lane_target(each.target)) for each in lanes]
     await link.raw.execute(_LANES, *zip(*rows, strict=True))
 
 
@@ -214,7 +222,7 @@ async def publish_at_once(link: Link, batch: Batch, now: int) -> bool:
     return bool(row[0])
 
 
-async def publish_in_steps(link: Link, batch: Batch, now: int) -> None:
+async def publish_in_steps(link: Link, batch: Batch, vault: Vault, now: int) -> None:
     """In a transaction. Raises StaleApps, AnswerExists and NotFound."""
     if batch.floors:
         await enter(link, batch.floors, now)
@@ -222,6 +230,8 @@ async def publish_in_steps(link: Link, batch: Batch, now: int) -> None:
     for entry in batch.entries:
         if entry.revokes is not None:
             await _revoke(link, entry, now)
+    if any(entry.subjects for entry in batch.entries):
+        await run_on(link, lambda connection: note_subjects(connection, batch.entries, vault, now))
     waiting = [each for each in batch.deliveries if each.owner is None]
     await hold_orders(link, [(each.app_id, each.order_key) for each in waiting if each.order_key is not None])
     await wake(link, [(each.lane_id, now) for each in waiting])

@@ -28,6 +28,8 @@ from adjourn.storage.postgres.releasing import forget_claims, give_back, reap
 from adjourn.storage.postgres.workers import number_of
 from adjourn.storage.sql.queue import SqlQueue
 from adjourn.storage.sql.rows import time, to_ms
+from adjourn.storage.sql.subjects import forget_subjects
+from adjourn.vault import Vault
 
 __all__ = ["PostgresQueue"]
 
@@ -44,17 +46,22 @@ _LEASES = "SELECT id, expires_at FROM worker"
 _SOON = 20  # milliseconds: when a lane that somebody else had is looked at again
 _TENDED_EVERY = 3600.0  # seconds: partitions
 _LANES_KNOWN = 200_000  # ids in memory
+_FORGOTTEN_AT_ONCE = 1000  # subjects in one commit
 
 
 class PostgresQueue(SqlQueue):
     """`storage.base.Queue` on one database. `lease`: nobody reaps who has not been connected for so long.
 
-    `retention`: days of history that ended longer ago are dropped; None: never.
+    `retention`: days of history that ended longer ago are dropped, and subjects that nothing was heard of
+    since are forgotten; None: never. `vault` seals the secrets of callbacks.
     """
 
-    def __init__(self, database: PostgresDatabase, *, lease: timedelta, retention: timedelta | None) -> None:
+    def __init__(
+        self, database: PostgresDatabase, vault: Vault, *, lease: timedelta, retention: timedelta | None
+    ) -> None:
         super().__init__(database, clock=database.clock)
         self._database = database
+        self._vault = vault
         self._lease = lease
         self._retention = retention
         self._lanes: set[int] = set()  # known to be there
@@ -122,7 +129,7 @@ class PostgresQueue(SqlQueue):
                     return
         async with self._database.publishing.transaction() as link:
             used.append(link.name)
-            await publish_in_steps(link, batch, now)
+            await publish_in_steps(link, batch, self._vault, now)
             self._database.on_step("publish.written")
 
     # claiming
@@ -299,11 +306,14 @@ class PostgresQueue(SqlQueue):
             self._tended_at = began
 
     async def tend(self) -> None:
-        """See to the partitions. Raises StorageError."""
+        """See to the partitions, and forget subjects. Raises StorageError."""
         now = self._clock()
         await make_days(self._database, now)
         if self._retention is not None:
             await drop_old(self._database, now, self._retention)
+            before = now - self._retention
+            while await forget_subjects(self._database, before, _FORGOTTEN_AT_ONCE):
+                pass
 
     # transactions
 

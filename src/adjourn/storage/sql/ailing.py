@@ -1,9 +1,12 @@
-"""What recorded attempts mean for their apps: health, and URLs that are gone. In the commit that records."""
+"""What recorded attempts mean for their apps: health, and URLs that are gone. In the commit that records.
+
+An attempt at a callback means nothing for its app: it goes to a URL of its own.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 
-from adjourn.models import DeliveryState, Disabled, DisabledBy, NoticeKind
+from adjourn.models import DeliveryState, Disabled, DisabledBy, NoticeKind, subject_of_target
 from adjourn.storage.base import Result
 from adjourn.storage.sql.apps import APP_CHANGED
 from adjourn.storage.sql.connection import Connection
@@ -39,7 +42,8 @@ def record_health(
     """
     of_app: dict[str, list[Result]] = defaultdict(list)
     for result in results:
-        of_app[result.claimed.app_id].append(result)
+        if subject_of_target(result.claimed.target) is None:
+            of_app[result.claimed.app_id].append(result)
     for app_id, its in of_app.items():
         succeeded = [each.step.state is DeliveryState.DELIVERED for each in its]
         if any(succeeded):
@@ -60,7 +64,7 @@ def switch_off(connection: Connection, results: Sequence[Result], now: int) -> l
     gone = {
         (each.claimed.app_id, each.claimed.target, each.step.gone_url)
         for each in results
-        if each.step.gone_url is not None
+        if each.step.gone_url is not None and subject_of_target(each.claimed.target) is None
     }
     in_order = sorted(gone, key=lambda each: each[0])
     return sorted({each[0] for each in in_order if _switch_off(connection, *each, now)})

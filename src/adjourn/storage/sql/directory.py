@@ -56,6 +56,7 @@ _DELETE_ITS = (
     "DELETE FROM connection WHERE app_id = ?",
     "DELETE FROM credential WHERE app_id = ?",
     "DELETE FROM health WHERE app_id = ?",
+    "DELETE FROM subject WHERE app_id = ?",
     f"{CLEAR_AUTOMATION} WHERE app_id = ? AND status <> 'deleted'",
 )
 _ANSWER = """

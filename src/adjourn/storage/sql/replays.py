@@ -36,6 +36,10 @@ _MOST_RUNNING = 5  # of one app
 _MAY_GO = f"""
     CASE WHEN delivery.target IS NULL
          THEN (SELECT webhook_url FROM app WHERE app.id = delivery.app_id) IS NOT NULL
+         WHEN delivery.target LIKE 'callback:%'
+         THEN EXISTS (SELECT 1 FROM subject
+                      WHERE subject.app_id = delivery.app_id AND subject.id = substr(delivery.target, 10)
+                        AND callback_url IS NOT NULL)
          ELSE EXISTS (SELECT 1 FROM automation
                       WHERE automation.id = delivery.target AND status = 'active') END
     AND NOT EXISTS (SELECT 1 FROM job WHERE job.delivery_id = delivery.id AND job.due = {NEVER})
@@ -45,7 +49,8 @@ _BY_HAND = """
     SELECT count(*) FROM (
         SELECT 1 FROM job JOIN lane ON lane.id = job.lane_id
         LEFT JOIN automation ON automation.id = lane.target
-        WHERE job.app_id = ? AND job.manual AND (lane.target IS NULL OR automation.status = 'active')
+        WHERE job.app_id = ? AND job.manual
+          AND (lane.target IS NULL OR lane.target = 'callback' OR automation.status = 'active')
         LIMIT ?) AS waiting
 """
 # More may match by now than when it was asked for.

@@ -17,8 +17,18 @@ _ANSWERS = """
     SELECT body, scope, key FROM idempotency WHERE sealed AND (scope, key) > (?, ?)
     ORDER BY scope, key LIMIT ?
 """
+_SUBJECTS = """
+    SELECT callback_secret, app_id, id FROM subject
+    WHERE callback_secret IS NOT NULL AND (app_id, id) > (?, ?) ORDER BY app_id, id LIMIT ?
+"""
 _CREDENTIAL_ANEW = "UPDATE credential SET sealed = ? WHERE id = ?"
 _ANSWER_ANEW = "UPDATE idempotency SET body = ? WHERE scope = ? AND key = ?"
+_SUBJECT_ANEW = "UPDATE subject SET callback_secret = ? WHERE app_id = ? AND id = ?"
+_KINDS: tuple[tuple[str, str, tuple[object, ...]], ...] = (
+    (_CREDENTIALS, _CREDENTIAL_ANEW, (0,)),
+    (_ANSWERS, _ANSWER_ANEW, ("", "")),
+    (_SUBJECTS, _SUBJECT_ANEW, ("", "")),
+)
 
 
 async def check_seal(directory: Directory, vault: Vault) -> None:
@@ -39,7 +49,7 @@ async def reseal(database: Database, vault: Vault, *, at_once: int = _AT_ONCE) -
     ((mark,),) = await look_up(database, _MARK)
     if vault.is_newest(mark) and not vault.has_old_keys:
         return
-    for page, update, start in ((_CREDENTIALS, _CREDENTIAL_ANEW, (0,)), (_ANSWERS, _ANSWER_ANEW, ("", ""))):
+    for page, update, start in _KINDS:
         key: tuple[object, ...] | None = start
         while key is not None:
             key = await _reseal_page(database, vault, (page, update), (*key, at_once))
@@ -52,11 +62,11 @@ async def reseal(database: Database, vault: Vault, *, at_once: int = _AT_ONCE) -
 async def _reseal_page(
     database: Database, vault: Vault, statements: tuple[str, str], after: tuple[object, ...]
 ) -> tuple[object, ...] | None:
-    """The key of the page's last row; None when none follows."""
+    """The key of the page's last row; None when none follows. Nobody changes a value meanwhile."""
     page, update = statements
 
     def run(connection: Connection) -> tuple[object, ...] | None:
-        rows = connection.execute(page, after).fetchall()
+        rows = connection.hold(page, after).fetchall()
         old = [row for row in rows if not vault.is_newest(row[0])]
         connection.executemany(update, [(vault.seal(vault.open(sealed)), *key) for sealed, *key in old])
         return tuple(rows[-1][1:]) if rows else None

@@ -10,6 +10,7 @@ from adjourn.storage.sql.keyring import SqlKeyring
 from adjourn.storage.sql.log import SqlLog
 from adjourn.storage.sql.replays import SqlReplays
 from adjourn.storage.sql.resealing import check_seal, reseal
+from adjourn.storage.sql.subjects import SqlSubjects
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.queue import SqliteQueue
 from adjourn.vault import Vault
@@ -40,11 +41,12 @@ class SqliteStore:
 
     def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
         self._database = database
-        self.queue = SqliteQueue(database, clock=clock)
+        self.queue = SqliteQueue(database, vault, clock=clock)
         self.directory = SqlDirectory(database, vault, clock=clock)
         self.keyring = SqlKeyring(database, vault, clock=clock, load_apps=self.directory.load_apps)
         self.infirmary = SqlInfirmary(database, clock=clock)
         self.replays = SqlReplays(database, clock=clock)
+        self.subjects = SqlSubjects(database, vault, clock=clock)
         self.log = SqlLog(database, vault)
         self.news = _NoNews()
 

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from adjourn.errors import NotFound
-from adjourn.models import DeliveryState
+from adjourn.models import DeliveryState, lane_target
 from adjourn.storage.base import Entry, NewDelivery, StaleApps
 from adjourn.storage.sql.answers import insert_answer
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.rows import text
+from adjourn.storage.sql.subjects import note_subjects
 from adjourn.storage.sql.waiting import enter, wait, wake
 from adjourn.storage.sqlite.rows import Milliseconds, insert
+from adjourn.vault import Vault
 
 __all__ = ["publish"]
 
@@ -22,7 +24,7 @@ _PENDING = str(DeliveryState.PENDING)
 _JOBS = "INSERT INTO job (delivery_id, app_id, lane_id, due)"
 
 
-def publish(connection: Connection, entries: Sequence[Entry], now: int) -> None:
+def publish(connection: Connection, entries: Sequence[Entry], vault: Vault, now: int) -> None:
     """Raises StaleApps, AnswerExists and NotFound."""
     _check_versions(connection, entries)
     _enter_owners(connection, entries, now)
@@ -31,6 +33,7 @@ def publish(connection: Connection, entries: Sequence[Entry], now: int) -> None:
             insert_answer(connection, entry.answer)
         if entry.revokes is not None:
             _revoke(connection, entry, now)
+    note_subjects(connection, entries, vault, now)
     _insert(connection, entries, now)
 
 
@@ -115,7 +118,10 @@ def _insert(connection: Connection, entries: Sequence[Entry], now: int) -> None:
 
 
 def _insert_waiting(connection: Connection, deliveries: Sequence[NewDelivery], now: int) -> None:
-    lanes = {each.lane_id: (each.lane_id, each.app_id, each.origin, each.target) for each in deliveries}
+    lanes = {
+        each.lane_id: (each.lane_id, each.app_id, each.origin, lane_target(each.target))
+        for each in deliveries
+    }
     for lane in lanes.values():
         connection.execute(_LANE, lane)
     waiting = [each for each in deliveries if each.owner is None]

@@ -12,6 +12,7 @@ from adjourn.storage.sql.waiting import enter
 from adjourn.storage.sqlite.database import Database
 from adjourn.storage.sqlite.publishing import publish
 from adjourn.storage.sqlite.recording import record
+from adjourn.vault import Vault
 
 __all__ = ["SqliteQueue"]
 
@@ -33,6 +34,7 @@ _LANES = """
     SELECT lane.id, lane.app_id, app.discard_seq, app.drain_seq,
            app.status = 'active' AND app.webhook_enabled AND CASE
                WHEN lane.target IS NULL THEN app.webhook_url IS NOT NULL
+               WHEN lane.target = 'callback' THEN TRUE
                ELSE EXISTS (SELECT 1 FROM automation
                             WHERE automation.id = lane.target AND automation.status = 'active'
                               AND coalesce(automation.webhook_url, app.webhook_url) IS NOT NULL)
@@ -49,15 +51,18 @@ _DRAINS = """
 
 
 class SqliteQueue(SqlQueue):
-    """`storage.base.Queue` on one file. `clock` rules due times and leases."""
+    """`storage.base.Queue` on one file. `clock` rules due times and leases, `vault` seals secrets."""
 
-    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, vault: Vault, *, clock: Callable[[], datetime]) -> None:
         super().__init__(database, clock=clock)
         self._database = database
+        self._vault = vault
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         now = to_ms(self._clock())
-        await self._database.write("publish", lambda connection: publish(connection, entries, now))
+        await self._database.write(
+            "publish", lambda connection: publish(connection, entries, self._vault, now)
+        )
 
     async def claim(
         self,

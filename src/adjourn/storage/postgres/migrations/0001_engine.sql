@@ -135,7 +135,7 @@ CREATE TABLE delivery (
     created_at     bigint NOT NULL,
     app_id         text COLLATE "C" NOT NULL,
     event_type     text COLLATE "C" NOT NULL,
-    target         text COLLATE "C",              -- an automation's id; NULL: the app
+    target         text COLLATE "C",              -- an automation's id, or a subject's callback; NULL: the app
     state          text NOT NULL,
     attempt_no     integer NOT NULL DEFAULT 0,
     retry_count    integer NOT NULL DEFAULT 0,
@@ -280,6 +280,21 @@ CREATE TABLE replay (
 );
 CREATE INDEX replay_by_app ON replay (app_id, id);
 CREATE INDEX replay_running ON replay (id) WHERE status = 'running';
+
+-- What vendors' clients name in later calls: bots, and the callbacks that they have of their own.
+CREATE TABLE subject (
+    app_id               text COLLATE "C" NOT NULL,
+    id                   text COLLATE "C" NOT NULL,
+    event_id             uuid,                    -- its last final event
+    delivery_id          uuid,                    -- of that event to the app's URL
+    callback_delivery_id uuid,                    -- and to its callback
+    heard_at             bigint NOT NULL,         -- when it was last published about, or called about
+    callback_url         text,
+    callback_secret      bytea,                   -- sealed
+    callback_method      text,
+    PRIMARY KEY (app_id, id)
+);
+CREATE INDEX subject_by_age ON subject (heard_at);
 
 -- Queues: rows live for seconds, and what is dead in an index costs each look.
 ALTER TABLE job SET (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
