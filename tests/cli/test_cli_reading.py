@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.cli.harness import WITHIN, Cli, Endpoint
 
-from adjourn.cli.schema_rows import schema_rows
 from adjourn.providers import PROVIDERS
+from adjourn.providers.fields import field_rows
 
 
 @pytest.fixture
@@ -195,7 +195,7 @@ def test_rows_of_a_schema_name_nested_fields() -> None:
             "Part": {"type": "object", "properties": {"n": {"type": "integer"}}},
         },
     }
-    assert [*schema_rows(schema)] == [
+    assert [*field_rows(schema)] == [
         ("items", "array of object", True, "The items"),
         ("items[].id", "string", True, ""),
         ("items[].of", "object", False, ""),
@@ -210,6 +210,6 @@ def test_rows_of_a_schema_name_nested_fields() -> None:
 
 def test_a_schema_that_refers_to_itself_ends() -> None:
     node = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Node"}}}
-    rows = [*schema_rows({**node, "$defs": {"Node": node}})]
+    rows = [*field_rows({**node, "$defs": {"Node": node}})]
     assert rows[0] == ("next", "object", False, "")
     assert len(rows) == 8

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from adjourn.cli.schema_rows import schema_rows
 from adjourn.cli.screen import Column, Screen
 from adjourn.cli.session import Session, command, group
+from adjourn.providers.fields import field_rows
 from adjourn.resources import EventTypeInFull, EventTypes
 
 __all__ = ["types"]
@@ -46,7 +46,7 @@ def _show_type(screen: Screen, found: EventTypeInFull) -> None:
     )
     screen.line()
     columns = [Column("Field of data", whole=True), Column("Type"), Column("Required"), Column("Description")]
-    screen.table(columns, [*schema_rows(found.schema)])
+    screen.table(columns, [*field_rows(found.schema)])
     screen.line()
     screen.line("a sample of the whole event")
     screen.json(found.sample)
