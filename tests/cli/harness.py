@@ -145,15 +145,17 @@ async def serve(settings: Settings, listener: socket, endpoint: Endpoint, stop: 
     engine = await open_engine(settings)
     await engine.start()
     app = build_app(engine, framework=framework())
-    front = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False))
+    config = uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False)
+    config.load()
+    front = uvicorn.Server(config)
+    front.lifespan = config.lifespan_class(config)
     receiver = await asyncio.start_server(endpoint.serve, "127.0.0.1", 0)
     endpoint.url = f"http://127.0.0.1:{receiver.sockets[0].getsockname()[1]}/hook"
-    serving = asyncio.create_task(front.serve(sockets=[listener]))
+    await front.startup(sockets=[listener])  # not serve(): it looks ten times a second whether it is to stop
     try:
         await stop.wait()
     finally:
-        front.should_exit = True
-        await serving
+        await front.shutdown(sockets=[listener])
         await engine.stop()
         receiver.close()
         await receiver.wait_closed()

@@ -72,8 +72,12 @@ class _Root(TyperGroup):
 
 
 @cache
-def _root() -> typer.Typer:
+def _command() -> Any:
     """Built once: the groups are made with their modules, and what is registered stays."""
+    return typer.main.get_command(_root())
+
+
+def _root() -> typer.Typer:
     root = typer.Typer(
         cls=_Root,
         help=_HELP,
@@ -101,7 +105,7 @@ def _root() -> typer.Typer:
 def run(argv: Sequence[str]) -> int:
     """Run one command and return its exit code. It never raises for what a user can bring about."""
     try:
-        typer.main.get_command(_root()).main(args=list(argv), prog_name="adjourn")
+        _command().main(args=list(argv), prog_name="adjourn")
     except SystemExit as exc:
         return int(exc.code or Exit.DONE)
     except KeyboardInterrupt:
