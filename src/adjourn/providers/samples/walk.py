@@ -53,7 +53,7 @@ class Stage(Enum):
 
 
 class _Place(NamedTuple):
-    """Where a value stands: `path` is in snake case, without positions; `known`: what the catalog's has."""
+    """Where a value stands: `path` is in snake case, as `events[].title`; `known`: what the catalog has."""
 
     path: str
     known: Any
@@ -64,7 +64,9 @@ class _Place(NamedTuple):
 
     @property
     def entry(self) -> "_Place":
-        return _Place(self.path, self.known[0] if isinstance(self.known, list) and self.known else None)
+        return _Place(
+            f"{self.path}[]", self.known[0] if isinstance(self.known, list) and self.known else None
+        )
 
     @property
     def name(self) -> str:
@@ -162,19 +164,19 @@ class Walk:
         return self._value(node, place, {})
 
     def _presence(self, field: mi.Field, place: _Place, order: int) -> str:
-        nullable = _is_nullable(field.type)
-        ways = ["given", *(["null"] if nullable else []), *([] if field.required else ["absent"])]
+        others = [*(["null"] if _is_nullable(field.type) else []), *([] if field.required else ["absent"])]
         match self._stage:
             case Stage.FULL:
                 return "given"
             case Stage.LEAST:
-                return ways[-1] if not field.required else "given"
+                return "given" if field.required else "absent"
             case Stage.NULLS:
-                return "null" if nullable else "given"
+                return "null" if "null" in others else "given"
             case Stage.EDGES:
+                ways = [way for other in others for way in ("given", other)] or ["given"]
                 return ways[(self.turn(f"{place.path}?", len(ways)) + order) % len(ways)]
             case _:
-                return self.scene.pick(["given"] * 4 + ways)
+                return self.scene.pick(["given"] * 5 + others)
 
     def _list(self, node: mi.ListType, place: _Place) -> list[Any]:
         item, extra = _unwrapped(node.item_type)
@@ -198,6 +200,8 @@ class Walk:
     def _member(self, union: mi.UnionType, place: _Place) -> mi.Type:
         """The form of a value that has several, other than null: _presence sees to that."""
         members = [each for each in union.types if not isinstance(each, mi.NoneType)]
+        if len(members) == 1:
+            return members[0]
         members.sort(key=lambda each: (_RANK.get(type(_bare(each)), 0), repr(each)))
         return members[self.turn(f"{place.path}|", len(members))]
 
@@ -221,7 +225,7 @@ class Walk:
     def _kind(self, place: _Place, extra: dict[str, Any]) -> TextKind:
         if "examples" in extra:
             return word(extra["examples"])
-        if kind := kind_of(place.path, extra.get("format")):
+        if kind := kind_of(place.path.replace("[]", ""), extra.get("format")):
             return kind
         named = _FOR_EXAMPLE.search(extra.get("description", ""))
         words = [each.strip(" '") for each in named[1].split(",")] if named else []
