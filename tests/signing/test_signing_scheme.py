@@ -1,6 +1,7 @@
 """What holds for every scheme: how headers are read, what a verifier may raise, what nobody may forge."""
 
 import hmac
+import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,26 +13,64 @@ from hypothesis import strategies as st
 from adjourn.errors import VerificationError
 from adjourn.models import SignatureProfile
 from adjourn.signing import (
+    BodyHmacSigner,
+    BodyHmacVerifier,
     ContioSigner,
     ContioVerifier,
     HmacSha256,
+    SecretHeaderSigner,
+    SecretHeaderVerifier,
     Signer,
     StandardSigner,
     StandardVerifier,
+    Unsigned,
+    UnsignedVerifier,
     Verified,
     Verifier,
+    public_key,
 )
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = datetime.fromtimestamp(1736937000, UTC)
 BODY = b'{"a":1}'
 
+# CONTRACTS 4; a key pair as libsodium has it
+PRIVATE = "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg=="
+STANDARD = ("webhook-id", "webhook-timestamp", "webhook-signature")
+CONTIO = ("X-Contio-Timestamp", "X-Contio-Signature")
+
 SCHEMES: Mapping[str, tuple[Signer, Verifier]] = {
     "standard": (StandardSigner(SECRET), StandardVerifier(SECRET)),
     "contio documented": (ContioSigner(SECRET), ContioVerifier(SECRET)),
     "contio sdk": (ContioSigner(SECRET, profile=SignatureProfile.SDK), ContioVerifier(SECRET)),
     "contio strict": (ContioSigner(SECRET), ContioVerifier(SECRET, strict=True)),
+    "standard v1a": (StandardSigner(PRIVATE), StandardVerifier(public_key(PRIVATE))),
+    "standard svix": (StandardSigner(SECRET, prefix="svix-"), StandardVerifier(SECRET, prefix="svix-")),
+    "standard both": (StandardSigner(SECRET, PRIVATE), StandardVerifier(SECRET, public_key(PRIVATE))),
+    "body-hmac hex": (
+        BodyHmacSigner(SECRET, header="X-Signature", prefix="sha256="),
+        BodyHmacVerifier(SECRET, header="x-signature", prefix="sha256="),
+    ),
+    "body-hmac base64": (
+        BodyHmacSigner(SECRET, header="X-Signature", encoding="base64"),
+        BodyHmacVerifier(SECRET, header="X-Signature", encoding="base64"),
+    ),
+    "secret-header": (
+        SecretHeaderSigner(SECRET, header="x-mb-secret"),
+        SecretHeaderVerifier(SECRET, header="X-MB-Secret"),
+    ),
 }
+# What each reads, its signature last.
+READS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("standard", "standard v1a", "standard both"), STANDARD),
+    **dict.fromkeys(("contio documented", "contio sdk", "contio strict"), CONTIO),
+    "standard svix": ("svix-id", "svix-timestamp", "svix-signature"),
+    **dict.fromkeys(("body-hmac hex", "body-hmac base64"), ("X-Signature",)),
+    "secret-header": ("x-mb-secret",),
+}
+TIMED = [
+    scheme for scheme in SCHEMES if "standard" in scheme or scheme in ("contio documented", "contio strict")
+]
 each_scheme = pytest.mark.parametrize("scheme", list(SCHEMES))
 
 
@@ -78,7 +117,9 @@ def test_hmac_is_the_same_again_and_again(key: bytes, message: bytes) -> None:
 @each_scheme
 def test_no_secret_shows_in_repr(scheme: str) -> None:
     for holder in (*SCHEMES[scheme], HmacSha256(SECRET.encode())):
-        assert SECRET.removeprefix("whsec_") not in f"{holder!r} {holder}"
+        shown = f"{holder!r} {holder}"
+        assert SECRET.removeprefix("whsec_") not in shown
+        assert PRIVATE.removeprefix("whsk_")[:40] not in shown
 
 
 # --- the headers ---
@@ -113,8 +154,7 @@ def test_headers_are_read_in_any_form(scheme: str, form: Form) -> None:
 @each_scheme
 def test_a_header_given_twice_with_different_values_is_malformed(scheme: str) -> None:
     headers = signed(scheme)
-    own = [name for name in headers if name.startswith("webhook" if scheme == "standard" else "X-Contio")]
-    for name in own:
+    for name in READS[scheme]:
         for again in ("", headers[name] + "0"):
             assert code_of(scheme, [*headers.items(), (name.lower(), again)]) == "malformed_header"
             assert code_of(scheme, [(name.encode(), again.encode()), *headers.items()]) == "malformed_header"
@@ -123,9 +163,9 @@ def test_a_header_given_twice_with_different_values_is_malformed(scheme: str) ->
 @each_scheme
 def test_a_header_must_be_printable_ascii(scheme: str) -> None:
     headers = signed(scheme)
-    name = "webhook-id" if scheme == "standard" else "X-Contio-Signature"
-    for value in ("é", "evt\n1", "\x00", "日本", "\ud800", b"\xff\xfe"):
-        assert code_of(scheme, {**headers, name: value}) == "malformed_header"
+    for name in READS[scheme]:
+        for value in ("é", "evt\n1", "\x00", "日本", "\ud800", b"\xff\xfe"):
+            assert code_of(scheme, {**headers, name: value}) == "malformed_header"
 
 
 @each_scheme
@@ -142,18 +182,69 @@ def test_a_flood_of_headers_does_not_flood_the_message() -> None:
     assert str(caught.value).isascii()
 
 
-@each_scheme
+@pytest.mark.parametrize(
+    "scheme", [scheme for scheme in SCHEMES if "standard" in scheme or "contio" in scheme]
+)
 @pytest.mark.parametrize("event_id", ["", "a b", "a\r\nX-Evil: 1", "é", "\x7f", "\ud800"])
 def test_an_event_id_that_no_header_can_carry_is_not_signed(scheme: str, event_id: str) -> None:
     with pytest.raises(ValueError, match="visible ASCII"):
         SCHEMES[scheme][0].sign(BODY, event_id=event_id, timestamp=1736937000)
 
 
-@each_scheme
+@pytest.mark.parametrize("scheme", TIMED)
 def test_a_naive_now_is_a_mistake_of_the_caller(scheme: str) -> None:
-    if scheme != "contio sdk":
-        with pytest.raises(TypeError):
-            SCHEMES[scheme][1].verify(signed(scheme), BODY, now=NOW.replace(tzinfo=None))
+    with pytest.raises(TypeError):
+        SCHEMES[scheme][1].verify(signed(scheme), BODY, now=NOW.replace(tzinfo=None))
+
+
+# --- what is compared ---
+
+
+def flipped(signature: str) -> str:
+    """With another character, well within its base64 or hex."""
+    at = len(signature) - 9
+    return signature[:at] + ("B" if signature[at] != "B" else "C") + signature[at + 1 :]
+
+
+@each_scheme
+def test_one_character_more_or_less_is_refused(scheme: str) -> None:
+    headers = signed(scheme)
+    name = READS[scheme][-1]
+    wrong = " ".join(flipped(each) for each in headers[name].split(" "))
+    assert code_of(scheme, {**headers, name: wrong}) == "signature_mismatch"
+
+
+@pytest.mark.parametrize("scheme", [scheme for scheme in SCHEMES if scheme != "standard v1a"])
+@pytest.mark.parametrize("wrong", [True, False])
+def test_what_a_secret_gives_is_compared_in_constant_time(scheme: str, wrong: bool) -> None:
+    """A signature of Ed25519 is compared with nothing secret."""
+    headers = signed(scheme)
+    name = READS[scheme][-1]
+    headers[name] = flipped(headers[name]) if wrong else headers[name]
+    called: list[str] = []
+
+    def watch(frame: Any, event: str, argument: Any) -> None:
+        if event == "c_call":
+            called.append(argument.__name__)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        code_of(scheme, headers)
+    finally:
+        sys.setprofile(before)
+    assert any(each.endswith("compare_digest") for each in called)
+
+
+def test_unsigned_adds_nothing_and_accepts_anything_but_a_parsed_body() -> None:
+    assert Unsigned().lines(BODY, event_id="evt-1", timestamp=1) == ""
+    assert Unsigned().sign(BODY, event_id="evt-1", timestamp=1) == {}
+    verified = UnsignedVerifier().verify({}, BODY, now=NOW)
+    assert verified == Verified(scheme="unsigned", profile="unsigned")
+    parsed: Any = {"a": 1}
+    with pytest.raises(VerificationError) as caught:
+        UnsignedVerifier().verify({}, parsed, now=NOW)
+    assert caught.value.code == "malformed_body"
 
 
 # --- any input at all ---
@@ -161,6 +252,7 @@ def test_a_naive_now_is_a_mistake_of_the_caller(scheme: str) -> None:
 NAMES = [
     *("webhook-id", "webhook-timestamp", "webhook-signature"),
     *("X-Contio-Timestamp", "x-contio-signature"),
+    *("svix-id", "svix-timestamp", "svix-signature", "X-Signature", "x-mb-secret"),
 ]
 RIGHT = [value for scheme in SCHEMES for value in signed(scheme).values()]
 NEAR = ["sha256=", "v1,", "v1a,x v2,y", "0" * 64, "sha256=" + "f" * 64, "v1," + "A" * 43 + "=", "9" * 11]
@@ -183,7 +275,7 @@ def test_any_input_is_verified_or_ends_in_the_one_error(
     except VerificationError as exc:
         str(exc).encode("utf-8")  # fit for an answer
     else:
-        assert body == BODY
+        assert body == BODY or scheme == "secret-header"
         assert verified.scheme in scheme
 
 
@@ -198,8 +290,8 @@ def test_what_we_signed_verifies_and_one_bit_less_does_not(
     signer, verifier = SCHEMES[scheme]
     headers = signer.sign(body, event_id=event_id, timestamp=1736937000)
     verified = verifier.verify(headers, body, now=NOW)
-    assert verified.event_id == (event_id if scheme == "standard" else None)
-    if body:
+    assert verified.event_id == (event_id if verified.scheme == "standard" else None)
+    if body and scheme != "secret-header":
         at = noise % (len(body) * 8)
         changed = bytearray(body)
         changed[at // 8] ^= 1 << at % 8
