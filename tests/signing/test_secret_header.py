@@ -70,8 +70,8 @@ def test_a_secret_that_no_header_can_carry_is_refused_at_once(secret: str) -> No
         with pytest.raises(ConfigError) as caught:
             make(secret, header=HEADER)
         assert str(caught.value) == (  # and nothing of the secret
-            "the secret in x-mb-secret must be printable ASCII without line breaks, and without spaces at its "
-            "ends: it is sent in a header"
+            "the secret in x-mb-secret must be printable ASCII without line breaks, and without spaces at "
+            "its ends: it is sent in a header"
         )
 
 
