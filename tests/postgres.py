@@ -24,7 +24,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-__all__ = ["Server", "empty_database", "new_database", "run_sql", "server_url"]
+__all__ = ["Server", "empty_database", "fetch_rows", "new_database", "run_sql", "server_url"]
 
 _SETTING = "ADJOURN_TEST_DATABASE_URL"
 _PATIENCE = 30.0  # seconds, until a server answers
@@ -164,6 +164,20 @@ def run_sql(url: str, *statements: str) -> None:
 
     with ThreadPoolExecutor(1) as aside:
         aside.submit(asyncio.run, run()).result()
+
+
+def fetch_rows(url: str, query: str) -> list[tuple[Any, ...]]:
+    """What it gives, beside whatever loop runs."""
+
+    async def run() -> list[tuple[Any, ...]]:
+        connection = await asyncpg.connect(url)
+        try:
+            return [tuple(row) for row in await connection.fetch(query)]
+        finally:
+            await connection.close()
+
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, run()).result()
 
 
 def new_database(name: str, *, server: str | None = None) -> str:

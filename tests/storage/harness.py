@@ -5,13 +5,15 @@ The contract suite knows only the ports of storage.base: a backend is a name and
 
 import itertools
 import random
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
-from tests.postgres import empty_database
+from tests.postgres import empty_database, fetch_rows
 
 from adjourn.config import Secret
 from adjourn.endpoint import lane_id
@@ -28,7 +30,9 @@ from adjourn.models import (
     Event,
     Outcome,
     Publication,
+    Subject,
     Verdict,
+    lane_target,
 )
 from adjourn.providers.contio import ContioOptions
 from adjourn.storage.base import (
@@ -54,6 +58,7 @@ MS = timedelta(milliseconds=1)
 QUIET = timedelta(seconds=10)
 MINUTE = timedelta(minutes=1)
 KEY = Secret("3q2-7wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=")
+VAULT = Vault([KEY])
 ORIGIN = "https://example.com:443"
 
 
@@ -76,16 +81,23 @@ class Clock:
 class Backend(Protocol):
     """One kind of store, with one database of its own."""
 
-    async def open(self, clock: Clock) -> Store:
+    async def open(self, clock: Clock, *, vault: Vault = VAULT) -> Store:
         """Open the database, or open it again after it was closed."""
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """What lies in its tables."""
 
 
 class SqliteBackend:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "adjourn.db"
 
-    async def open(self, clock: Clock) -> Store:
-        return await SqliteStore.open(self.path, Vault([KEY]), clock=clock)
+    async def open(self, clock: Clock, *, vault: Vault = VAULT) -> Store:
+        return await SqliteStore.open(self.path, vault, clock=clock)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.path)) as connection:
+            return connection.execute(sql).fetchall()
 
 
 class PostgresBackend:
@@ -94,8 +106,11 @@ class PostgresBackend:
     def __init__(self, folder: Path) -> None:
         self.url = empty_database()
 
-    async def open(self, clock: Clock) -> Store:
-        return await PostgresStore.open(self.url, Vault([KEY]), clock=clock, lease=timedelta(0))
+    async def open(self, clock: Clock, *, vault: Vault = VAULT) -> Store:
+        return await PostgresStore.open(self.url, vault, clock=clock, lease=timedelta(0))
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        return fetch_rows(self.url, sql)
 
 
 BACKENDS: dict[str, Callable[[Path], Backend]] = {"postgres": PostgresBackend, "sqlite": SqliteBackend}
@@ -207,7 +222,7 @@ class World:
             app_id=app_id,
             event_id=self.ids(),
             event_type=event_type,
-            lane_id=lane_id(app_id, origin, target),
+            lane_id=lane_id(app_id, origin, lane_target(target)),
             origin=origin,
             target=target,
             owner=owner,
@@ -215,7 +230,11 @@ class World:
         )
 
     def entry(
-        self, *deliveries: NewDelivery, versions: dict[str, int] | None = None, data: bytes | None = None
+        self,
+        *deliveries: NewDelivery,
+        versions: dict[str, int] | None = None,
+        data: bytes | None = None,
+        subjects: Sequence[Subject] = (),
     ) -> Entry:
         number = next(self._numbers)
         publication_id = self.ids()
@@ -243,7 +262,11 @@ class World:
             for each in deliveries
         ]
         return Entry(
-            publication=publication, events=events, deliveries=deliveries, app_versions=versions or {}
+            publication=publication,
+            events=events,
+            deliveries=deliveries,
+            app_versions=versions or {},
+            subjects=subjects,
         )
 
     async def publish(self, *deliveries: NewDelivery) -> list[str]:

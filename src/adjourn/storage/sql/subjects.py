@@ -45,6 +45,11 @@ _DELIVERY = """
     INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, created_at, state)
     VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
 """
+# CROSS JOIN: first what is given. Else SQLite would look at every subject.
+_CALLBACKS = f"""
+    SELECT subject.app_id, subject.id, {_CALLBACK} FROM given CROSS JOIN subject
+    WHERE subject.app_id = given.app_id AND subject.id = given.id AND callback_url IS NOT NULL
+"""  # noqa: S608
 # What still waits to go to a callback needs it.
 _OLD = """
     SELECT app_id, id FROM subject
@@ -52,7 +57,7 @@ _OLD = """
         SELECT 1 FROM job WHERE job.delivery_id = subject.callback_delivery_id)
     ORDER BY heard_at LIMIT ?
 """
-_FORGET = f"DELETE FROM subject WHERE (app_id, id) IN ({_OLD}) AND heard_at < ?"  # noqa: S608
+_FORGET = "DELETE FROM subject WHERE app_id = ? AND id = ?"
 _AT_ONCE = 256  # subjects in one statement
 
 
@@ -110,10 +115,13 @@ async def forget_subjects(database: Database, before: datetime, limit: int) -> i
     moment = to_ms(before)
     if not await look_up(database, _OLD, moment, 1):
         return 0
-    values = (moment, limit, moment)
-    return await database.write(
-        "forget_subjects", lambda connection: connection.execute(_FORGET, values).rowcount
-    )
+
+    def run(connection: Connection) -> int:
+        keys = connection.hold(_OLD, (moment, limit)).fetchall()
+        connection.executemany(_FORGET, keys)
+        return len(keys)
+
+    return await database.write("forget_subjects", run)
 
 
 def note_subjects(connection: Connection, entries: Iterable[Entry], vault: Vault, now: int) -> None:
@@ -159,7 +167,7 @@ def _callbacks(connection: Connection, keys: Sequence[SubjectKey]) -> list[Row]:
     for start in range(0, len(keys), _AT_ONCE):
         _, some = any_of(keys[start : start + _AT_ONCE])
         marks = ", ".join(["(?, ?)"] * len(some))
-        sql = f"SELECT app_id, id, {_CALLBACK} FROM subject WHERE (app_id, id) IN (VALUES {marks})"  # noqa: S608
+        sql = f"WITH given (app_id, id) AS (VALUES {marks}) {_CALLBACKS}"
         found += connection.execute(sql, [value for key in some for value in key]).fetchall()
     return found
 
