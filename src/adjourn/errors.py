@@ -63,12 +63,13 @@ class JsonError(InputError):
 
 
 class CatalogError(InputError):
-    """The catalog refuses an event: its type is unknown, or its data has faults."""
+    """The catalog of a provider refuses an event: its type is unknown, or its data has faults."""
 
-    def __init__(self, event_type: str, *, faults: Sequence[Fault]) -> None:
+    def __init__(self, event_type: str, *, faults: Sequence[Fault], provider: str) -> None:
         listed = "; ".join(f"{fault.path}: {fault.reason}" for fault in faults)
         super().__init__(f"{event_type}: {listed}", faults=faults)
         self.event_type = event_type
+        self.provider = provider
 
 
 class TooLarge(InputError):

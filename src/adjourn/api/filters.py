@@ -23,6 +23,6 @@ def read_filter(body: FilterBody, provider: Provider, *, path: str = "$") -> Fil
         if event_type is None
     ]
     if faults:
-        raise UnknownEventType(faults, valid=provider.event_types)
+        raise UnknownEventType(faults, providers=[provider])
     names = dict.fromkeys(each.name for each in found if each is not None)
     return Filter(body.type, tuple(each for each in names if each not in provider.always_delivered))

@@ -102,7 +102,7 @@ def event_type(query: Mapping[str, str], providers: Iterable[Provider]) -> str |
         if (found := provider.resolve(query["event_type"])) is not None:
             return found.name
     fault = Fault("?event_type", "is no event type")
-    raise UnknownEventType([fault], valid=dict.fromkeys(name for each in known for name in each.event_types))
+    raise UnknownEventType([fault], providers=known)
 
 
 def _whole(query: Mapping[str, str], name: str, *, default: int, least: int, most: int) -> int:

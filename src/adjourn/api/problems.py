@@ -1,13 +1,15 @@
 """Every error as its answer: `{code, error, message, request_id}` with the status of CONTRACTS 1.7."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 from litestar.exceptions import HTTPException
 
 from adjourn import errors
-from adjourn.errors import AdjournError, Conflict, Fault, InputError
+from adjourn.api.references import reference_of, reference_of_error
+from adjourn.errors import AdjournError, CatalogError, Conflict, Fault, InputError
+from adjourn.providers import Provider
 
 __all__ = ["Answer", "Problem", "Unauthorized", "UnknownEventType", "as_problem", "problem_answer"]
 
@@ -64,8 +66,15 @@ class Problem(AdjournError):
 class UnknownEventType(Problem):
     """400 for event types that are none, at `faults`: it lists those there are."""
 
-    def __init__(self, faults: Sequence[Fault], *, valid: Iterable[str]) -> None:
-        super().__init__(400, _listed(faults), faults=faults[:_MOST_FAULTS], valid_event_types=[*valid])
+    def __init__(self, faults: Sequence[Fault], *, providers: Collection[Provider]) -> None:
+        only = next(iter(providers)) if len(providers) == 1 else None
+        super().__init__(
+            400,
+            _listed(faults),
+            faults=faults[:_MOST_FAULTS],
+            reference=reference_of(only),
+            valid_event_types=[*dict.fromkeys(name for each in providers for name in each.event_types)],
+        )
         self.code = InputError.code
 
 
@@ -114,6 +123,8 @@ def _from_tree(exc: AdjournError, status: int) -> Problem:
     if isinstance(exc, InputError) and exc.faults:
         text = _listed(exc.faults)
         more["faults"] = exc.faults[:_MOST_FAULTS]
+    if isinstance(exc, CatalogError):
+        more["reference"] = reference_of_error(exc)
     headers = _RETRY_SOON if status == 503 else {}
     if status == 503:
         _log.warning("refused for now: %s", exc)

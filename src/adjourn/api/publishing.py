@@ -11,7 +11,7 @@ from adjourn.api.idempotency import Call, Idempotency, Keep
 from adjourn.api.inputs import read_json
 from adjourn.api.problems import Answer
 from adjourn.api.shapes import accepted_shape
-from adjourn.errors import Fault, InputError
+from adjourn.errors import CatalogError, Fault, InputError
 from adjourn.sending.apps import AppCache, Strangers
 from adjourn.sending.fanout import FanOut
 from adjourn.sending.publisher import Publisher
@@ -144,13 +144,24 @@ def _read_batch(raw: object, providers_of: ProvidersOf) -> list[Submission]:
         raise InputError("no batch", faults=[Fault("$.events", f"must have 1 to {_MOST_EVENTS:,} events")])
     submissions: list[Submission] = []
     faults: list[Fault] = []
+    refused: list[CatalogError] = []
     for index, event in enumerate(events):
         try:
             submissions.append(parse_submission(event, path=f"$.events[{index}]", providers_of=providers_of))
         except InputError as exc:
             faults += exc.faults
+            refused += [exc] if isinstance(exc, CatalogError) else []
             if len(faults) >= _MOST_FAULTS:
                 break
     if faults:
-        raise InputError("nothing of the batch was stored", faults=faults[:_MOST_FAULTS])
+        raise _refusal(faults[:_MOST_FAULTS], refused)
     return submissions
+
+
+def _refusal(faults: Sequence[Fault], refused: Sequence[CatalogError]) -> InputError:
+    """The error of a whole batch: where one type alone is refused, that of this type."""
+    types = {(each.provider, each.event_type) for each in refused}
+    if len(types) == 1:
+        provider, event_type = types.pop()
+        return CatalogError(event_type, faults=faults, provider=provider)
+    return InputError("nothing of the batch was stored", faults=faults)

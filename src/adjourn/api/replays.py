@@ -70,7 +70,7 @@ def _asked(form: RetryMany, provider: Provider) -> Asked:
     event_type = None if form.event_type is None else provider.resolve(form.event_type)
     if form.event_type is not None and event_type is None:
         faults.append(Fault("$.event_type", f"is no event type of {provider.title}"))
-        raise UnknownEventType(faults, valid=provider.event_types)
+        raise UnknownEventType(faults, providers=[provider])
     if faults:
         raise InputError("the body has faults", faults=faults)
     return Asked(

@@ -73,9 +73,14 @@ def failure_of(exc: AdjournError) -> Failure:
         faults=exc.faults,
         status=exc.status,
         request_id=exc.request_id,
-        hint="`adjourn types list` shows the event types there are" if exc.valid_event_types else "",
+        hint=_hint(exc),
         body=exc.body,
     )
+
+
+def _hint(exc: ClientError) -> str:
+    hints = ["`adjourn types list` shows the event types there are"] if exc.valid_event_types else []
+    return "; ".join([*hints, *([f"see {exc.reference}"] if exc.reference else [])])
 
 
 def _message(exc: ClientError) -> str:

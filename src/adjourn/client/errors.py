@@ -41,7 +41,8 @@ class ClientError(AdjournError):
 
     `code`, `request_id` and `faults` are the API's own where it said them; `body` is its error as it came.
     `status` is None where no answer came. `retry_after`: seconds, where the answer has the header.
-    `valid_event_types`: all there are, where a filter named an unknown one.
+    `reference`: the page about the event type concerned. `valid_event_types`: all there are, where a filter
+    named an unknown one.
     """
 
     code = "client_error"
@@ -54,6 +55,7 @@ class ClientError(AdjournError):
         status: int | None = None,
         request_id: str | None = None,
         faults: Sequence[Fault] = (),
+        reference: str | None = None,
         valid_event_types: Sequence[str] = (),
         retry_after: float | None = None,
         body: bytes = b"",
@@ -63,6 +65,7 @@ class ClientError(AdjournError):
         self.status = status
         self.request_id = request_id
         self.faults = tuple(faults)
+        self.reference = reference
         self.valid_event_types = tuple(valid_event_types)
         self.retry_after = retry_after
         self.body = body

@@ -61,6 +61,7 @@ class _Problem(msgspec.Struct, frozen=True):
     message: str = ""
     request_id: str | None = None
     faults: tuple[Fault, ...] = ()
+    reference: str = ""
     valid_event_types: tuple[str, ...] = ()
 
 
@@ -150,6 +151,7 @@ class Exchange:
             status=status,
             request_id=problem.request_id or response.headers.get("x-request-id"),
             faults=problem.faults,
+            reference=f"{self._url}{problem.reference}" if problem.reference.startswith("/") else None,
             valid_event_types=problem.valid_event_types,
             retry_after=retry_after(response.headers, datetime.now(UTC)),
             body=response.content if message else b"",

@@ -17,13 +17,17 @@ Json = dict[str, Any]
 
 
 class Problem(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Every error. `error` and `message` say the same; `faults` name each field at fault."""
+    """Every error. `error` and `message` say the same; `faults` name each field at fault.
+
+    `reference` is the path of the server's page about the event type concerned.
+    """
 
     code: str
     error: str
     message: str
     request_id: str
     faults: list[Fault] | Maybe = UNSET
+    reference: str | Maybe = UNSET
     valid_event_types: list[str] | Maybe = UNSET
 
 

@@ -116,7 +116,9 @@ def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf 
     event_type = provider.resolve(body.event_type)
     if event_type is None:
         reason = _unknown_type(body.event_type, provider)
-        raise CatalogError(body.event_type, faults=[Fault(f"{path}.event_type", reason)])
+        raise CatalogError(
+            body.event_type, faults=[Fault(f"{path}.event_type", reason)], provider=provider.name
+        )
     timestamp, faults = None, _FINE
     if body.timestamp is not None:
         timestamp, faults = _timestamp(body.timestamp, path=f"{path}.timestamp")
@@ -128,7 +130,7 @@ def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf 
         faults = [*faults, *more]
         if audience is None:
             faults.append(Fault(f"{path}.audience", "must have either user_ids or partner_app_ids"))
-        raise CatalogError(event_type.name, faults=faults)
+        raise CatalogError(event_type.name, faults=faults, provider=provider.name)
     return Submission(
         provider=provider,
         event_type=event_type,
