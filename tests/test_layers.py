@@ -14,7 +14,7 @@ ROOT = Path(adjourn.__file__).parent
 # Lowest first: a module imports from its own layer or from below. The longest prefix counts.
 LAYERS = [
     ["errors", "__init__"],
-    ["config", "ids", "endpoint", "wirejson", "testing"],
+    ["config", "ids", "endpoint", "header", "wirejson", "testing"],
     ["models", "check", "resources", "vault"],
     ["signing", "storage.base", "storage.migrate", "storage"],
     ["providers"],
@@ -22,7 +22,7 @@ LAYERS = [
     ["storage.sql"],
     ["storage.sqlite", "storage.postgres"],
     ["wiring"],
-    ["api"],
+    ["api", "portal"],
     ["listening", "logs", "server"],
     ["child", "supervisor"],
     ["client"],
@@ -99,7 +99,9 @@ def test_a_receiver_needs_msgspec_and_the_standard_library_alone() -> None:
         "uvicorn",
         "aiohttp",
         "cryptography",
+        "jinja2",
         "typer",
+        "yaml",
         "rich",
         "httpx",
         "uvloop",

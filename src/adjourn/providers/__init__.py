@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from adjourn.providers import contio
+from adjourn.providers import contio, meetingbaas, quil
 from adjourn.providers.provider import EventType, Provider, check_data, order_key
 from adjourn.providers.schema import event_schema, json_schema
 
@@ -15,10 +15,12 @@ __all__ = [
     "contio",
     "event_schema",
     "json_schema",
+    "meetingbaas",
     "order_key",
+    "quil",
 ]
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {provider.name: provider for provider in (contio.PROVIDER,)}
+    {provider.name: provider for provider in (contio.PROVIDER, meetingbaas.PROVIDER, quil.PROVIDER)}
 )
 """Every provider by its name."""

@@ -128,12 +128,14 @@ class Provider(ABC):
 
     `event_types` is read-only and in the order of the vendor's index. `aliases` maps an old type name to
     the name that took its place. No filter of an app ever stops a type in `always_delivered`. `options` is
-    what the platform may set for an app of this provider. `source` names the vendor's document.
+    what the platform may set for an app of this provider. `source` names the vendor's document. `signature`
+    tells receivers how its requests are proven, in sentences for the documents made from all this.
     """
 
     name: str
     title: str
     source: str
+    signature: str
     event_types: Mapping[str, EventType]
     policy: Policy
     aliases: Mapping[str, str] = field(default_factory=dict)

@@ -38,6 +38,8 @@ _FORMATS: Mapping[str, Json] = {
     "email": {"maxLength": 254, "pattern": "^[\\w.!#$%&'*+/=?^`{|}~-]+@[\\w.-]+$"},
     "http-url": {"format": "uri", "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"},
     "date-time": {"format": "date-time"},
+    "header-name": {"minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
+    "header-value": {"pattern": "^(?! )[ -~]*(?<! )$"},
 }
 
 
