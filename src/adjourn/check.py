@@ -83,6 +83,10 @@ _TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
 # As strings have it that no closure refuses; what they do not take may still be right.
 _PATTERNS: Mapping[str | None, str] = {
     "date-time": rf"\A{_DATE}[Tt]{_TIME}(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z",
+    # Of what endpoint.py takes, that with a host of a name or IPv4 and at most four digits of a port.
+    "http-url": (
+        r"\A(?=.{8,2000}\Z)https?://[A-Za-z0-9._-]+(?::[1-9][0-9]{0,3})?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?\Z"
+    ),
     "id": rf"\A[^\x00-\x1f\x7f]{{1,{_LONGEST_ID}}}\Z",
     "text": r"\A[^\x00]*\Z",
     "uri": rf"\A{_URI}\Z",
