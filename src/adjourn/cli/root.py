@@ -10,13 +10,15 @@ from typer.core import TyperGroup
 from adjourn import __version__
 from adjourn.cli import apps_credentials, apps_import, apps_webhooks, connections, publish, serve
 from adjourn.cli.apps import apps
+from adjourn.cli.asyncapi import asyncapi
 from adjourn.cli.automations import automations
 from adjourn.cli.deliveries import deliveries
 from adjourn.cli.demo import demo
 from adjourn.cli.event_types import types
 from adjourn.cli.events import events
-from adjourn.cli.failure import Exit
+from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.replays import replays
+from adjourn.cli.samples import samples
 from adjourn.cli.screen import Screen
 from adjourn.cli.session import Json, Key, Url, given_options
 from adjourn.errors import AdjournError, StorageError
@@ -87,6 +89,8 @@ def _root() -> typer.Typer:
         pretty_exceptions_enable=False,  # it would show local variables, and so secrets
     )
     root.command("demo")(demo)
+    root.command("samples")(samples)
+    root.command("asyncapi")(asyncapi)
     serve.register(root)
     publish.register(root)
     connections.register(root)
@@ -110,6 +114,9 @@ def run(argv: Sequence[str]) -> int:
         return int(exc.code or Exit.DONE)
     except KeyboardInterrupt:
         return _INTERRUPTED
+    except Failure as exc:
+        Screen().failure(exc)
+        return exc.exit_code
     except AdjournError as exc:
         Screen().note(f"error: {exc}", style="red")
         return Exit.UNREACHABLE if isinstance(exc, StorageError) else Exit.WRONG
