@@ -27,6 +27,7 @@ from adjourn.sending.partners import Partners
 from adjourn.sending.planner import Planner
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.replays import Replays
+from adjourn.sending.resends import Resends
 from adjourn.sending.retries import Retries
 from adjourn.sending.sender import Sender
 from adjourn.sending.worker import Pace, Worker
@@ -66,6 +67,7 @@ class Engine:
     credentials: Credentials
     retries: Retries
     replays: Replays
+    resends: Resends
     watch: HealthWatch
     mailer: Mailer
     take_news: Callable[[Collection[str]], Awaitable[None]]
@@ -149,6 +151,7 @@ async def open_engine(
         backlog_rate=settings.backlog_rate,
         on_failures=watch.look_at,
         is_current=store.news.is_current,
+        callbacks_of=store.subjects.callbacks_of,
         pace=_pace(settings),
     )
     planner = Planner(directory=store.directory, apps=apps, ids=ids)
@@ -165,6 +168,8 @@ async def open_engine(
         rate=settings.backlog_rate,
         nodes=lambda: worker.workers,
     )
+
+    retries = Retries(queue=store.queue, worker=worker)
 
     def go_on() -> None:
         worker.poke()
@@ -194,8 +199,9 @@ async def open_engine(
         partners=partners,
         automations=Automations(partners),
         credentials=Credentials(keyring=store.keyring, apps=apps),
-        retries=Retries(queue=store.queue, worker=worker),
+        retries=retries,
         replays=replays,
+        resends=Resends(subjects=store.subjects, log=store.log, retries=retries, ids=ids, poke=worker.poke),
         watch=watch,
         mailer=mailer,
         take_news=take_news,

@@ -14,14 +14,17 @@ from adjourn.api.automations import Automations, put_automation
 from adjourn.api.callers import app_of_key, app_of_path, check_status
 from adjourn.api.connections import Connections, OwnConnections
 from adjourn.api.credentials import Credentials
+from adjourn.api.documents import DOCUMENTS
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
 from adjourn.api.limits import RateLimit, Windows
+from adjourn.api.meetingbaas import bot_routes
 from adjourn.api.publishing import Publishing
 from adjourn.api.replays import Replays
 from adjourn.api.services import Services, handle_error
 from adjourn.api.status import WebhookSettings
 from adjourn.errors import AdjournError
+from adjourn.portal.pages import PAGES
 from adjourn.wiring import Engine
 
 __all__ = ["build_app", "build_framework"]
@@ -70,7 +73,10 @@ def build_framework() -> Litestar:
         middleware=[PartnerOnly, _count],
     )
     return Litestar(
-        route_handlers=[healthz, openapi_json, docs, platform_routes, partner_routes],
+        route_handlers=[
+            *(healthz, openapi_json, docs, *DOCUMENTS, *PAGES),
+            *(platform_routes, partner_routes, bot_routes(_count)),
+        ],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
         exception_handlers={AdjournError: handle_error, Exception: handle_error},
         openapi_config=None,
@@ -110,6 +116,7 @@ def build_app(
         credentials=engine.credentials,
         retries=engine.retries,
         replays=engine.replays,
+        resends=engine.resends,
         idempotency=idempotency,
         auto_disable=settings.auto_disable,
     )

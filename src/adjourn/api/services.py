@@ -16,6 +16,7 @@ from adjourn.sending.automations import Automations
 from adjourn.sending.credentials import Credentials
 from adjourn.sending.partners import Partners
 from adjourn.sending.replays import Replays
+from adjourn.sending.resends import Resends
 from adjourn.sending.retries import Retries
 from adjourn.storage.base import Store
 
@@ -39,6 +40,7 @@ class Services:
     credentials: Credentials
     retries: Retries
     replays: Replays
+    resends: Resends
     idempotency: Idempotency
     auto_disable: bool
 

@@ -132,11 +132,16 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class RetryAsked(msgspec.Struct, frozen=True, kw_only=True):
-    """A delivery after a retry was asked for. `scheduled`: this ask made the attempt, due at `at`."""
+    """A delivery after a retry was asked for. `scheduled`: this ask made the attempt, due at `at`.
+
+    `is_repeated`: it made none, since the last ask that did was a moment ago, at `at`; else because an
+    attempt is under way or due.
+    """
 
     delivery: Delivery
     scheduled: bool
     at: datetime
+    is_repeated: bool = False
 
 
 class Queue(Protocol):

@@ -40,8 +40,9 @@ def ask_retry(
     hold_lane(connection, delivery.lane_id)
     (busy,) = connection.execute(_BUSY, (now, delivery_id)).fetchone()
     asked_at = delivery.retry_asked_at
-    if busy or (asked_at is not None and quiet_since <= to_ms(asked_at) <= now):
-        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or time(now))
+    repeated = asked_at is not None and quiet_since <= to_ms(asked_at) <= now
+    if busy or repeated:
+        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at or time(now), is_repeated=repeated)
     connection.execute("UPDATE delivery SET retry_asked_at = ? WHERE id = ?", (now, delivery_id))
     wait(connection, delivery_id, app_id, delivery.lane_id, due=now, manual=True)
     return RetryAsked(delivery=delivery, scheduled=True, at=time(now))
