@@ -72,7 +72,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     secret_keys: tuple[Secret, ...] = ()
     host: str = "127.0.0.1"
     port: int = 8080
-    retry_delays: tuple[timedelta, ...] | None = None  # of Contio, instead of the documented ones
+    retry_delays: tuple[timedelta, ...] | None = None  # instead of 1, 5 and 30 minutes
     allow_networks: tuple[Network, ...] = ()
     trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
     require_client_id: bool = False

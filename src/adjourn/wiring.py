@@ -44,6 +44,7 @@ _GRACE = timedelta(seconds=10)  # for attempts in flight when the engine is aske
 # A commit costs what many deliveries do; seconds:
 _LINGER_PUBLISH = 0.005  # before requests that come one by one are committed
 _LINGER_RECORD = 0.05  # before outcomes are
+_USUAL_DELAYS = tuple(timedelta(minutes=each) for each in (1, 5, 30))  # what ADJOURN_RETRY_DELAYS replaces
 _PLATFORM_KEY = "platform_key"  # the setting that keeps the digest of the key that was made
 
 
@@ -270,10 +271,14 @@ def _pace(settings: Settings) -> Pace:
 
 
 def _policies(settings: Settings) -> dict[str, Policy]:
-    policies = {name: provider.policy for name, provider in PROVIDERS.items()}
-    if settings.retry_delays is not None:
-        policies["contio"] = msgspec.structs.replace(policies["contio"], retry_delays=settings.retry_delays)
-    return policies
+    return {name: _policy(provider.policy, settings.retry_delays) for name, provider in PROVIDERS.items()}
+
+
+def _policy(policy: Policy, delays: Sequence[timedelta] | None) -> Policy:
+    """With those delays, where it has the usual ones: a schedule of a provider's own stays."""
+    if delays is None or policy.retry_delays != _USUAL_DELAYS:
+        return policy
+    return msgspec.structs.replace(policy, retry_delays=tuple(delays))
 
 
 async def _platform_key(settings: Settings, directory: Directory) -> tuple[bytes, Secret | None]:
