@@ -931,6 +931,12 @@ PROVIDER = Contio(
     name="contio",
     title="Contio",
     source="contio-webhook-events-reference.txt",
+    signature=(  # CONTRACTS 1.4
+        "X-Contio-Signature is the HMAC-SHA256 of X-Contio-Timestamp, a full stop and the body, in lowercase "
+        "hexadecimal, keyed with the webhook secret as it is written. For apps set to the sdk profile it is "
+        "sha256= and the HMAC of the body alone. The webhook-* headers prove the same after Standard "
+        "Webhooks 1.0, keyed with what the secret's base64 stands for."
+    ),
     event_types=MappingProxyType({event_type.name: event_type for event_type in _EVENT_TYPES}),
     policy=Policy(  # contio-webhook-events-overview, "Delivery & Retries"
         retry_delays=(timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=30)),

@@ -572,9 +572,9 @@ PROVIDER = MeetingBaas(
     title="Meeting BaaS",
     source="meetingbaas-v2-webhooks.txt",
     signature=(  # CONTRACTS 2, "Account webhooks"
-        "svix-signature is v1, and the base64 of the HMAC-SHA256 of svix-id, svix-timestamp and the body, joined "
-        "by full stops, keyed with what the base64 after whsec_ stands for. During a rotation there are several, "
-        "separated by spaces: any may fit."
+        "svix-signature is v1, and the base64 of the HMAC-SHA256 of svix-id, svix-timestamp and the body, "
+        "joined by full stops, keyed with what the base64 after whsec_ stands for. During a rotation there "
+        "are several, separated by spaces: any may fit."
     ),
     event_types=MappingProxyType({event_type.name: event_type for event_type in _EVENT_TYPES}),
     policy=Policy(  # CONTRACTS 2, "Account webhooks"

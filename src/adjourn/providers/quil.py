@@ -174,8 +174,8 @@ PROVIDER = Quil(
     title="Quil",
     source="meeting-completed-webhook.txt",
     signature=(  # CONTRACTS 3: header name and scheme are settings
-        "Quil documents no signature. Unless an app is set to another header or to none, it is that of Standard "
-        "Webhooks 1.0: webhook-signature is v1, and the base64 of the HMAC-SHA256 of webhook-id, "
+        "Quil documents no signature. Unless an app is set to another header or to none, it is that of "
+        "Standard Webhooks 1.0: webhook-signature is v1, and the base64 of the HMAC-SHA256 of webhook-id, "
         "webhook-timestamp and the body, joined by full stops."
     ),
     event_types=MappingProxyType({_EVENT_TYPE.name: _EVENT_TYPE}),
