@@ -169,6 +169,13 @@ def test_a_header_must_be_printable_ascii(scheme: str) -> None:
 
 
 @each_scheme
+@pytest.mark.parametrize("value", [None, 1736937000, ["v1,AAAA"], ("a", "b")])
+def test_a_header_that_is_no_text_is_malformed(scheme: str, value: Any) -> None:
+    for name in READS[scheme]:
+        assert code_of(scheme, {**signed(scheme), name: value}) == "malformed_header"
+
+
+@each_scheme
 @pytest.mark.parametrize("body", ['{"a":1}', {"a": 1}, None, bytearray(BODY)])
 def test_a_body_that_is_no_longer_bytes_is_named(scheme: str, body: Any) -> None:
     assert code_of(scheme, signed(scheme), body) == "malformed_body"

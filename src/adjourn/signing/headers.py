@@ -33,7 +33,7 @@ class Picked:
     """The headers that a scheme reads, each once, by lower-case name.
 
     Raises VerificationError (malformed_header) for one given twice with different values, or with anything
-    but printable ASCII.
+    but printable ASCII, a list as some frameworks have it included.
     """
 
     def __init__(self, headers: Headers, names: Sequence[str]) -> None:
@@ -48,7 +48,10 @@ class Picked:
             elif _SIGNATURE_LIKE.search(name):
                 self._seen.add(name)
 
-    def _take(self, name: str, raw_value: str | bytes) -> None:
+    def _take(self, name: str, raw_value: object) -> None:
+        if not isinstance(raw_value, str | bytes):
+            kind = type(raw_value).__name__
+            raise VerificationError("malformed_header", f"{name} must be one text, got {kind}")
         value = _latin1(raw_value)
         if not (value.isascii() and value.isprintable()):
             raise VerificationError("malformed_header", f"{name} is not printable ASCII")
