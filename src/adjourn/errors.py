@@ -4,6 +4,7 @@ AdjournError
 ├── InputError            the caller's input is wrong; fix it and ask again
 │   ├── JsonError         the body is not the JSON that Adjourn takes
 │   ├── CatalogError      data that the catalog refuses: every fault, each with its JSON path
+│   ├── EventError        a webhook that is no event of its vendor: nothing to handle, and no retry mends it
 │   └── TooLarge          more than one request may carry
 ├── NotFound              nothing by that id
 ├── Conflict              it exists already, or its state forbids the call
@@ -22,6 +23,7 @@ __all__ = [
     "CatalogError",
     "ConfigError",
     "Conflict",
+    "EventError",
     "Fault",
     "InDoubt",
     "InputError",
@@ -70,6 +72,17 @@ class CatalogError(InputError):
         super().__init__(f"{event_type}: {listed}", faults=faults)
         self.event_type = event_type
         self.provider = provider
+
+
+class EventError(InputError):
+    """A webhook whose body is no event of its vendor, whoever signed it. `event_type`: where it has one."""
+
+    code = "malformed_event"
+
+    def __init__(self, faults: Sequence[Fault], *, event_type: str | None = None) -> None:
+        listed = "; ".join(f"{fault.path}: {fault.reason}" for fault in faults)
+        super().__init__(f"{event_type or 'the body'}: {listed}", faults=faults)
+        self.event_type = event_type
 
 
 class TooLarge(InputError):

@@ -22,6 +22,7 @@ from adjourn import wirejson
 from adjourn.config import Secret
 from adjourn.errors import Fault
 from adjourn.models import App, AppOptions, Audience, Policy, SignatureProfile
+from adjourn.providers.normalised import CalendarChanged, CalendarInstance, MeetingEnded, read_moment
 from adjourn.providers.provider import (
     Count,
     EventType,
@@ -33,10 +34,12 @@ from adjourn.providers.provider import (
     Prepared,
     Provider,
     Timestamp,
+    body_key,
     check_data,
     doc,
 )
-from adjourn.signing import ContioSigner, Signer
+from adjourn.providers.reading import UnknownEvent
+from adjourn.signing import ContioSigner, ContioVerifier, Signer, Verified, Verifier
 
 # --- what the structs are made of
 
@@ -921,6 +924,57 @@ class Contio(Provider):
 
     def signer(self, app: App, secrets: Sequence[Secret]) -> Signer:
         return ContioSigner(*secrets, profile=_of_contio(app.options).signature_profile)
+
+    def verifier(self, *secrets: Secret | str, strict: bool = False) -> Verifier:
+        """`strict`: only the documented profile, which signs the time of each attempt, too."""
+        return ContioVerifier(*secrets, strict=strict)
+
+    def mend(self, name: str, event: JsonObject) -> JsonObject:
+        data = event.get("data")
+        if name != _OLD_NAME or not isinstance(data, dict):
+            return event
+        return event | {"data": from_old_form(data)[0]}
+
+    def dedupe_key(self, event: Struct, verified: Verified, body: bytes) -> str:
+        """The event_id in the body: X-Contio-Signature covers no header but the timestamp."""
+        if isinstance(event, Envelope):
+            return event.event_id
+        found = event.raw.get("event_id") if isinstance(event, UnknownEvent) else None
+        return found if isinstance(found, str) and found else body_key(body)
+
+    def normalise(self, event: Struct) -> MeetingEnded | CalendarChanged | None:
+        match event:
+            case MeetingCompleted(data=data):
+                return MeetingEnded(
+                    provider=self.name,
+                    meeting_id=data.meeting_id,
+                    title=data.title,
+                    available_at=read_moment(data.completed_at, path="$.data.completed_at"),
+                    raw=event,
+                )
+            case CalendarEventCreated(data=data):
+                return CalendarChanged(
+                    provider=self.name, change="created", instances=(_instance(data),), raw=event
+                )
+            case CalendarEventUpdated(data=data):
+                return CalendarChanged(
+                    provider=self.name, change="updated", instances=(_instance(data),), raw=event
+                )
+            case CalendarEventDeleted(data=data):
+                gone = CalendarInstance(id=data.calendar_event_id)
+                return CalendarChanged(provider=self.name, change="deleted", instances=(gone,), raw=event)
+        return None
+
+
+def _instance(data: CalendarEventCreatedData | CalendarEventUpdatedData) -> CalendarInstance:
+    return CalendarInstance(
+        id=data.calendar_event_id,
+        title=data.title,
+        starts_at=read_moment(data.start_time, path="$.data.start_time"),
+        ends_at=read_moment(data.end_time, path="$.data.end_time"),
+        is_all_day=data.is_all_day,
+        attendee_count=data.attendee_count,
+    )
 
 
 def _of_contio(options: AppOptions) -> ContioOptions:

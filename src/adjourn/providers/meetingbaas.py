@@ -9,7 +9,7 @@ may be absent or null: CONTRACTS 2.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from importlib import resources
 from inspect import cleandoc
 from types import MappingProxyType
@@ -22,6 +22,15 @@ from adjourn import wirejson
 from adjourn.check import OpenStruct
 from adjourn.config import Secret
 from adjourn.models import App, AppOptions, Policy
+from adjourn.providers.normalised import (
+    CalendarChanged,
+    CalendarInstance,
+    MeetingEnded,
+    Person,
+    later,
+    read_moment,
+    read_span,
+)
 from adjourn.providers.provider import (
     Callbacks,
     Count,
@@ -33,10 +42,11 @@ from adjourn.providers.provider import (
     Prepared,
     Provider,
     Uri,
+    body_key,
     check_data,
     doc,
 )
-from adjourn.signing import Signer, StandardSigner
+from adjourn.signing import Signer, StandardSigner, StandardVerifier, Verified, Verifier
 
 # --- what the structs are made of
 
@@ -560,11 +570,101 @@ class MeetingBaas(Provider):
         return b'{"event":%b,"extra":%b,"data":' % (event.encode(), facts.extra or b"null")
 
     def signer(self, app: App, secrets: Sequence[Secret]) -> Signer:
-        return StandardSigner(*secrets, prefix="svix-")
+        return StandardSigner(*secrets, prefix=_PREFIX)
+
+    def verifier(self, *secrets: Secret | str) -> Verifier:
+        return StandardVerifier(*secrets, prefix=_PREFIX)
+
+    def dedupe_key(self, event: Struct, verified: Verified, body: bytes) -> str:
+        """Its svix-id; of a callback, which has none: the bot, the event and the body's hash."""
+        if verified.event_id is not None:
+            return verified.event_id
+        if isinstance(event, BotCompleted | BotFailed):
+            return f"{event.data.bot_id}:{event.event}:{body_key(body)}"
+        return body_key(body)
+
+    def normalise(self, event: Struct) -> MeetingEnded | CalendarChanged | None:
+        match event:
+            case BotCompleted():
+                return _ended(event)
+            case CalendarEventCreated(data=data):
+                return _changed(event, "created", data, data.instances, "instances")
+            case CalendarEventUpdated(data=data):
+                return _changed(event, "updated", data, data.affected_instances, "affected_instances")
+            case CalendarEventCancelled(data=data):
+                return _changed(event, "deleted", data, data.cancelled_instances, "cancelled_instances")
+        return None
 
 
 _COMPLETED = "bot.completed"
 _OF_BOTS = "bot."
+_PREFIX = "svix-"
+
+# --- what receiving makes of events
+
+_LINKS_LAST = timedelta(hours=4)  # "Valid for 4 hours"
+
+
+def _ended(event: BotCompleted) -> MeetingEnded:
+    data = event.data
+    sent_at = read_moment(data.sent_at, path="$.data.sent_at")
+    return MeetingEnded(
+        provider=PROVIDER.name,
+        meeting_id=data.bot_id,
+        calendar_event_id=data.event_id,
+        started_at=_moment(data.joined_at, path="$.data.joined_at"),
+        ended_at=_moment(data.exited_at, path="$.data.exited_at"),
+        available_at=sent_at,
+        duration=None
+        if data.duration_seconds is None
+        else read_span(data.duration_seconds, timedelta(seconds=1), path="$.data.duration_seconds"),
+        participants=None if data.participants is None else tuple(map(_person, data.participants)),
+        recording_url=data.audio if data.video is None else data.video,
+        transcript_url=data.transcription,
+        expires_at=later(sent_at, _LINKS_LAST, path="$.data.sent_at"),
+        raw=event,
+    )
+
+
+def _person(named: Participant | str) -> Person:
+    if isinstance(named, str):
+        return Person(name=named)
+    return Person(name=named.name, id=None if named.id is None else str(named.id))
+
+
+def _moment(text: str | None, *, path: str) -> datetime | None:
+    return None if text is None else read_moment(text, path=path)
+
+
+def _changed(
+    event: Struct,
+    change: Literal["created", "updated", "deleted"],
+    data: EventCreatedData | EventUpdatedData | EventCancelledData,
+    instances: Sequence[Instance],
+    field: str,
+) -> CalendarChanged:
+    return CalendarChanged(
+        provider=PROVIDER.name,
+        change=change,
+        calendar_id=data.calendar_id,
+        series_id=data.series_id,
+        instances=tuple(
+            _instance(each, path=f"$.data.{field}[{index}]") for index, each in enumerate(instances)
+        ),
+        raw=event,
+    )
+
+
+def _instance(told: Instance, *, path: str) -> CalendarInstance:
+    return CalendarInstance(
+        id=told.event_id,
+        title=told.title,
+        starts_at=read_moment(told.start, path=f"{path}.start"),
+        ends_at=read_moment(told.end, path=f"{path}.end"),
+        is_all_day=told.is_all_day,
+        status=told.status,
+        meeting_url=told.meeting_url,
+    )
 
 
 PROVIDER = MeetingBaas(

@@ -7,15 +7,19 @@ struct to decode into, and the docs, the portal and the schemas read the rest. P
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
 
 from msgspec import Meta, Struct, UnsetType
 
 from adjourn.check import check
 from adjourn.config import Secret
-from adjourn.errors import Fault
+from adjourn.errors import ConfigError, Fault
 from adjourn.models import App, AppOptions, Audience, Policy
-from adjourn.signing import Signer
+from adjourn.providers.normalised import CalendarChanged, MeetingEnded
+from adjourn.providers.reading import EventReader
+from adjourn.signing import SecretHeaderVerifier, Signer, UnsignedVerifier, Verified, Verifier
 
 __all__ = [
     "Callbacks",
@@ -30,9 +34,11 @@ __all__ = [
     "Provider",
     "Timestamp",
     "Uri",
+    "body_key",
     "check_data",
     "doc",
     "order_key",
+    "unsigned_verifier",
 ]
 
 JsonObject = dict[str, Any]
@@ -189,6 +195,71 @@ class Provider(ABC):
 
         Raises ConfigError for a secret that the vendor's signature cannot use.
         """
+
+    # what receiving asks
+
+    @abstractmethod
+    def verifier(self, *secrets: Secret | str) -> Verifier:
+        """What tells this vendor's webhooks from anyone else's, by any of the secrets.
+
+        Raises ConfigError for no secret, and for one that the vendor's signature cannot use.
+        """
+
+    def callback_verifier(self, *secrets: Secret | str, unsigned: bool = False) -> Verifier:
+        """The same for callbacks. `unsigned`: anyone's pass, for callbacks that were given no secret.
+
+        Raises ConfigError for no secret unless that is asked for, and for a vendor that has no callbacks.
+        """
+        if self.callbacks is None:
+            raise ConfigError(f"{self.title} sends no callbacks")
+        if not unsigned:
+            return SecretHeaderVerifier(*secrets, header=self.callbacks.secret_header)
+        return unsigned_verifier(*secrets)
+
+    def read(self, body: bytes) -> Struct:
+        """A body whose signature was verified, as one of `event_types`' events, or as an UnknownEvent.
+
+        Lenient: keys that the catalog has not are passed over, and formats are not checked. Raises
+        EventError, and nothing else, for what is no JSON, and for a known type without what it must have.
+        """
+        return self._reader.read(body)
+
+    @cached_property
+    def _reader(self) -> EventReader:
+        events = {name: each.event for name, each in self.event_types.items()}
+        return EventReader(events, aliases=self.aliases, mend=self.mend)
+
+    def mend(self, name: str, event: JsonObject) -> JsonObject:
+        """The JSON of an event received as `name`, in the form of its struct, if it can be had."""
+        return event
+
+    @abstractmethod
+    def dedupe_key(self, event: Struct, verified: Verified, body: bytes) -> str:
+        """What is the same each time an event is delivered to one receiver, and for no other event.
+
+        `event` is what `read` made of `body`.
+        """
+
+    def normalise(self, event: Struct) -> MeetingEnded | CalendarChanged | None:
+        """What an event that was read tells, in the form that all vendors share; None: nothing of the kind.
+
+        Raises EventError for a time that is none.
+        """
+        return None
+
+
+def unsigned_verifier(*secrets: Secret | str) -> Verifier:
+    """What lets anyone's webhooks pass. Raises ConfigError for a secret: somebody expects it to count."""
+    if secrets:
+        raise ConfigError(
+            "a webhook secret is given, and unsigned webhooks are asked for: it must be one of them"
+        )
+    return UnsignedVerifier()
+
+
+def body_key(body: bytes) -> str:
+    """What a body without any id is known by."""
+    return f"sha256:{sha256(body).hexdigest()}"
 
 
 def check_data(event_type: EventType, data: object, *, path: str = "$.data") -> list[Fault]:

@@ -5,7 +5,7 @@ under `data` in its schema and beside it in its sample: they are sent under `dat
 It documents no signature: each app's options say which one it gets. CONTRACTS 3.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from inspect import cleandoc
@@ -18,16 +18,31 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from adjourn import wirejson
 from adjourn.config import Secret
 from adjourn.models import App, AppOptions, Policy
+from adjourn.providers.normalised import MeetingEnded, Person, later, read_moment, read_span
 from adjourn.providers.provider import (
     EventType,
     Facts,
+    JsonObject,
     OptionalStr,
     Provider,
     Timestamp,
     Uri,
+    body_key,
     doc,
+    unsigned_verifier,
 )
-from adjourn.signing import BodyHmacSigner, Signer, StandardSigner, Unsigned
+from adjourn.providers.reading import UnknownEvent
+from adjourn.signing import (
+    BodyHmacSigner,
+    BodyHmacVerifier,
+    Encoding,
+    Signer,
+    StandardSigner,
+    StandardVerifier,
+    Unsigned,
+    Verified,
+    Verifier,
+)
 
 # --- the event
 
@@ -127,6 +142,7 @@ _EVENT_TYPE = EventType(
 SignatureScheme = Literal["standard", "hmac-hex", "hmac-base64", "none"]
 
 _HEADER = "X-Webhook-Signature"
+_ENCODINGS: Mapping[str, Encoding] = {"hmac-hex": "hex", "hmac-base64": "base64"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -164,9 +180,65 @@ class Quil(Provider):
                 return BodyHmacSigner(
                     *secrets,
                     header=options.signature_header,
-                    encoding="hex" if options.signature == "hmac-hex" else "base64",
+                    encoding=_ENCODINGS[options.signature],
                     prefix=options.signature_prefix,
                 )
+
+    def verifier(
+        self,
+        *secrets: Secret | str,
+        signature: Literal["standard", "hmac-hex", "hmac-base64"] = "standard",
+        header: str = _HEADER,
+        prefix: str = "",
+        unsigned: bool = False,
+    ) -> Verifier:
+        """`signature`, `header` and `prefix` as the options of the app say; `unsigned`: anyone's pass."""
+        if unsigned:
+            return unsigned_verifier(*secrets)
+        if signature == "standard":
+            return StandardVerifier(*secrets)
+        return BodyHmacVerifier(*secrets, header=header, encoding=_ENCODINGS[signature], prefix=prefix)
+
+    def mend(self, name: str, event: JsonObject) -> JsonObject:
+        """With `assets` under data, where they came beside it."""
+        data, assets = event.get("data"), event.get("assets")
+        if not isinstance(data, dict) or assets is None or data.get("assets") is not None:
+            return event
+        return event | {"data": data | {"assets": assets}}
+
+    def dedupe_key(self, event: Struct, verified: Verified, body: bytes) -> str:
+        """The id in the body, which every signature covers."""
+        if isinstance(event, MeetingCompleted):
+            return event.id
+        found = event.raw.get("id") if isinstance(event, UnknownEvent) else None
+        return found if isinstance(found, str) and found else body_key(body)
+
+    def normalise(self, event: Struct) -> MeetingEnded | None:
+        if not isinstance(event, MeetingCompleted):
+            return None
+        meeting, assets = event.data.meeting, event.data.assets
+        since_epoch = read_span(event.created_at, timedelta(milliseconds=1), path="$.createdAt")
+        return MeetingEnded(
+            provider=self.name,
+            meeting_id=meeting.id,
+            title=meeting.name,
+            started_at=read_moment(meeting.start_time, path="$.data.meeting.startTime"),
+            available_at=later(_EPOCH, since_epoch, path="$.createdAt"),
+            organiser=Person(name=meeting.owner_name),
+            participants=tuple(Person(id=each) for each in meeting.participants),
+            recording_url=assets.recording_url or None,
+            transcript_url=assets.transcription_url or None,
+            summary=_summary(assets),
+            action_items_url=assets.action_items_url or None,
+            raw=event,
+        )
+
+
+def _summary(assets: Assets) -> str | None:
+    """Of the notes, that with this name; notes that are only a link tell none."""
+    if not isinstance(assets.database_notes, list):
+        return None
+    return next((each.note for each in assets.database_notes if each.name.lower() == "summary"), None)
 
 
 PROVIDER = Quil(
