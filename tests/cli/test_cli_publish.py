@@ -139,3 +139,22 @@ def test_an_unknown_type_is_not_found(cli: Cli) -> None:
     ran = cli("publish", "--sample", "meeting.finished", "--user", "ana")
     assert ran.code == 1
     assert "meeting.finished" in ran.err
+
+
+def test_a_bots_end_with_extra_and_a_callback(cli: Cli, endpoint: Endpoint) -> None:
+    app_id = cli.make_app("--provider", "meetingbaas")
+    callback = ("--callback-url", f"{endpoint.url}/callback", "--callback-secret", "s", "--callback-method")
+    flags = ("--app", app_id, "--extra", '{"customer": 7}', *callback, "PUT")
+    accepted = cli.json("publish", "--sample", "bot.completed", *flags)
+    assert [event["partner_app_id"] for event in accepted["events"]] == [app_id]
+    shown = cli.json("events", "show", accepted["id"])
+    assert len(shown["outcomes"][-1]["deliveries"]) == 1
+    ran = cli("publish", "--sample", "bot.status_change", "--app", app_id, *callback, "PUT")
+    assert ran.code == 1
+    assert "$.callback" in ran.err
+
+
+def test_extra_that_is_no_json_is_refused_before_anything_is_sent(cli: Cli) -> None:
+    ran = cli("publish", "--sample", "bot.completed", "--app", "a", "--extra", "{customer: 7}")
+    assert ran.code == 2
+    assert "--extra" in ran.err

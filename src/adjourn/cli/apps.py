@@ -1,13 +1,15 @@
 """`adjourn apps`: the partner apps."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from adjourn.cli.failure import Exit
+from adjourn import wirejson
+from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Column, Screen, moment
 from adjourn.cli.session import AppId, Limit, Offset, Session, Yes, command, given_changes, group
 from adjourn.client.values import AppStatus, SignatureProfile
+from adjourn.errors import JsonError
 from adjourn.resources import App, CreatedApp, Page, PlatformApp, WebhookFilter
 
 __all__ = ["apps", "filter_text", "show_app"]
@@ -32,6 +34,14 @@ _LegacyNames = Annotated[
         "--legacy-event-names/--no-legacy-event-names", help="Whether it gets types by older names."
     ),
 ]
+_Options = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="What else its provider has to set: docs/providers.md; repeat for more.",
+    ),
+]
 
 _CREDENTIALS = ("client_id", "api_key", "client_secret", "webhook_secret")
 _CLEARABLE = ("webhook_url", "description", "slug")
@@ -51,6 +61,8 @@ def create(
     auto_disable: _AutoDisable = None,
     ordered: _Ordered = None,
     legacy_event_names: _LegacyNames = None,
+    provider: Annotated[str | None, typer.Option(help="Whose events it gets.", show_default="contio")] = None,
+    option: _Options = None,
     id_: Annotated[str | None, typer.Option("--id", help="An id of your own.")] = None,
 ) -> None:
     """Make an app and show its credentials, this once."""
@@ -65,9 +77,25 @@ def create(
         auto_disable=auto_disable,
         ordered=ordered,
         legacy_event_names=legacy_event_names,
+        provider=provider,
+        options=_options(option),
         id=id_,
     )
     session.show(made, lambda made: _show_made(session.screen, made))
+
+
+def _options(given: list[str] | None) -> dict[str, Any]:
+    """Values that are JSON are read as such: `true`, `7`; anything else is text."""
+    options: dict[str, Any] = {}
+    for each in given or ():
+        name, equals, value = each.partition("=")
+        if not (name and equals):
+            raise Failure(Exit.WRONG, f"--option takes NAME=VALUE, not {each!r}")
+        try:
+            options[name] = wirejson.loads(value.encode())
+        except JsonError:
+            options[name] = value
+    return options
 
 
 def _show_made(screen: Screen, made: CreatedApp) -> None:
@@ -149,6 +177,7 @@ def change(
     auto_disable: _AutoDisable = None,
     ordered: _Ordered = None,
     legacy_event_names: _LegacyNames = None,
+    option: _Options = None,
 ) -> None:
     """Change an app: what is given, nothing else.
 
@@ -167,6 +196,7 @@ def change(
         auto_disable=auto_disable,
         ordered=ordered,
         legacy_event_names=legacy_event_names,
+        **({"options": options} if (options := _options(option)) else {}),
     )
     session.show(session.api.update_app(app_id, **changes), lambda app: show_app(session.screen, app))
 

@@ -51,6 +51,21 @@ def publish(
             show_default=False,
         ),
     ] = False,
+    provider: Annotated[
+        str | None, typer.Option(help="Whose event it is; else that of the apps, or contio.")
+    ] = None,
+    extra: Annotated[
+        str | None, typer.Option(metavar="JSON", help="An object that a bot's events carry beside the data.")
+    ] = None,
+    callback_url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Where the bot's end is told, beside the app's URL.")
+    ] = None,
+    callback_secret: Annotated[
+        str | None, typer.Option(metavar="SECRET", help="What the callback proves itself by.")
+    ] = None,
+    callback_method: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="POST, or PUT.", show_default="POST")
+    ] = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Repeating the command with this key publishes nothing twice.")
     ] = None,
@@ -58,8 +73,8 @@ def publish(
     """Publish one event or a batch.
 
     FILE holds a whole request ({"event_type": ..., "data": ..., "audience": ...}), a batch (an array of them
-    or {"events": ...}), or with --type only the data. --user, --app, --actor, --timestamp and
-    --match-automations replace what it says.
+    or {"events": ...}), or with --type only the data. --user, --app, --actor, --timestamp,
+    --provider, --extra, --callback-... and --match-automations replace what it says.
     """
     named: Json = {}
     if user or app:
@@ -73,11 +88,25 @@ def publish(
         named["timestamp"] = timestamp
     if match_automations:
         named["match_automations"] = True
+    if provider is not None:
+        named["provider"] = provider
+    if extra is not None:
+        named["extra"] = _extra(extra)
+    callback = {"url": callback_url, "secret": callback_secret, "method": callback_method}
+    if given := {name: value for name, value in callback.items() if value is not None}:
+        named["callback"] = given
     request = _with(_request(session, file, sample=sample, type_=type_), named)
     if (sample or type_) and "audience" not in named:
         raise Failure(Exit.WRONG, "say whom it is for: --user USER_ID or --app APP_ID")
     accepted = _published(session.api, request, idempotency_key)
     session.show(accepted, lambda accepted: _show(session.screen, accepted))
+
+
+def _extra(text: str) -> object:
+    try:
+        return wirejson.loads(text.encode())
+    except JsonError as exc:
+        raise Failure(Exit.WRONG, f"--extra: {exc}") from exc
 
 
 def _published(api: Platform, request: Any, idempotency_key: str | None) -> Accepted | AcceptedBatch:
@@ -94,7 +123,8 @@ def _request(session: Session, file: str | None, *, sample: str | None, type_: s
         if file is not None or type_ is not None:
             raise Failure(Exit.WRONG, "--sample takes neither FILE nor --type")
         found = session.api.get_event_type(sample)
-        return {"event_type": sample, "provider": found.provider, "data": found.sample["data"]}
+        request: Json = {"event_type": sample, "provider": found.provider, "data": found.sample["data"]}
+        return request | {key: found.sample[key] for key in ("extra",) if key in found.sample}
     if file is None:
         raise Failure(Exit.WRONG, "what is to be published? Give FILE, - (standard input) or --sample TYPE")
     try:

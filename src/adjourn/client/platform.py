@@ -44,9 +44,15 @@ class _PlatformCalls(AppCalls):
         timestamp: datetime | None = None,
         provider: str | None = None,
         match_automations: bool | None = None,
+        extra: Json | None = None,
+        callback: Json | None = None,
         idempotency_key: str | None = None,
     ) -> Call[Accepted]:
-        """Publish one event, for the apps of these users or for these apps. It is on disk once it returns."""
+        """Publish one event, for the apps of these users or for these apps. It is on disk once it returns.
+
+        Without `provider` it is that of the apps. Where the provider has them: `extra`, carried beside the
+        data, and `callback` (url, secret, method), where a bot's end is told beside the app's URL.
+        """
         body = given(
             event_type=event_type,
             data=data,
@@ -55,6 +61,8 @@ class _PlatformCalls(AppCalls):
             timestamp=timestamp,
             provider=provider,
             match_automations=match_automations,
+            extra=extra,
+            callback=callback,
         )
         return post(Accepted, "events", body=body, key=idempotency_key)
 

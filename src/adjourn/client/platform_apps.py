@@ -59,10 +59,11 @@ class AppCalls:
         ordered: bool | None = None,
         legacy_event_names: bool | None = None,
         provider: str | None = None,
+        options: Json | None = None,
         id: str | None = None,  # noqa: A002
         idempotency_key: str | None = None,
     ) -> Call[CreatedApp]:
-        """Make an app; its credentials are shown this once."""
+        """Make an app; its credentials are shown this once. `options`: further ones that its provider has."""
         body = given(
             name=name,
             company_name=company_name,
@@ -76,6 +77,7 @@ class AppCalls:
             legacy_event_names=legacy_event_names,
             provider=provider,
             id=id,
+            **(options or {}),
         )
         return post(CreatedApp, "apps", body=body, key=idempotency_key)
 
@@ -113,8 +115,9 @@ class AppCalls:
         auto_disable: bool | UnsetType = UNSET,
         ordered: bool | UnsetType = UNSET,
         legacy_event_names: bool | UnsetType = UNSET,
+        options: Json | None = None,
     ) -> Call[PlatformApp]:
-        """Change what is given; None clears."""
+        """Change what is given; None clears. `options`: further ones that its provider has."""
         body = changes(
             name=name,
             company_name=company_name,
@@ -127,6 +130,7 @@ class AppCalls:
             auto_disable=auto_disable,
             ordered=ordered,
             legacy_event_names=legacy_event_names,
+            **(options or {}),
         )
         return patch(PlatformApp, "apps", app_id, body=body)
 

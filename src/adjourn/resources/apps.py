@@ -52,8 +52,13 @@ class PlatformApp(App, frozen=True, kw_only=True, omit_defaults=True):
     provider: str
     auto_disable: bool
     ordered: bool
-    signature_profile: str | Maybe = UNSET  # of Contio
+    # of its provider
+    signature_profile: str | Maybe = UNSET
     legacy_event_names: bool | Maybe = UNSET
+    participants: str | Maybe = UNSET
+    signature: str | Maybe = UNSET
+    signature_header: str | Maybe = UNSET
+    signature_prefix: str | Maybe = UNSET
 
 
 class Credentials(Struct, frozen=True, kw_only=True):
