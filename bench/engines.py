@@ -132,7 +132,9 @@ def fill_waiting(filler: Filler, numbers: range, *, lane: str, due: str) -> None
     changed |= {"event_id": new_id, "lane_id": "bench_lane.id"}
     filler.copy("delivery", numbers, changed, joined=of_lane)
     del changed["id"]
-    changed |= {"delivery_id": new_id, "due": due}
+    # as of a lane with a backlog; SQLite's jobs have none
+    body = "(SELECT head || data || '}'::bytea FROM event JOIN publication ON publication.id = publication_id LIMIT 1)"
+    changed |= {"delivery_id": new_id, "due": due, "body": body}
     filler.copy("job", numbers, changed, without=("seq",), joined=of_lane)
     filler.run(
         "UPDATE lane SET wake_at = (SELECT min(due) FROM job WHERE job.lane_id = lane.id AND owner IS NULL) "

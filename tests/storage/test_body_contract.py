@@ -27,6 +27,14 @@ async def published(world: World, data: bytes) -> Claimed:
     )
 
 
+async def published_to_a_backlog(world: World, data: bytes) -> Claimed:
+    await published(world, b"{}")
+    world.clock.advance(MINUTE)
+    before = await published(world, data)
+    await world.claim(limit=1)  # what came first
+    return before
+
+
 async def claimed_and_given_back(world: World, data: bytes) -> Claimed:
     before = await published(world, data)
     await world.store.queue.give_back("w1", [await world.claim_one()])
@@ -81,6 +89,7 @@ async def by_hand(world: World, data: bytes) -> Claimed:
 
 WAYS: list[Way] = [
     published,
+    published_to_a_backlog,
     claimed_and_given_back,
     given_back,
     failed,

@@ -25,6 +25,11 @@ class Looked:
     async def claims(self) -> int:
         return int(await self._connection.fetchval("SELECT count(*) FROM claim"))
 
+    async def carried(self) -> list[bool]:
+        """Of each job, as they were published, whether it has the body."""
+        rows = await self._connection.fetch("SELECT body IS NOT NULL FROM job ORDER BY seq")
+        return [row[0] for row in rows]
+
     async def updates(self) -> tuple[int, int]:
         """Of jobs, and how many of them stayed on their page."""
         row = await self._connection.fetchrow(
@@ -100,3 +105,29 @@ async def test_a_claim_writes_no_index() -> None:
         async with world.store.queue._database.claiming.one() as link:  # type: ignore[attr-defined]
             await link.raw.execute("SELECT pg_stat_force_next_flush()")
         assert await looked.updates() == (3, 3)
+
+
+async def test_a_body_is_stored_twice_only_where_the_first_may_lie_cold_when_it_is_claimed(
+    looked: Looked,
+) -> None:
+    world = looked.world
+    await world.publish_waiting()
+    world.clock.advance(timedelta(seconds=10))
+    await world.publish_waiting()
+    world.clock.advance(MS)
+    await world.publish_waiting()
+    assert await looked.carried() == [False, False, True]
+
+
+async def test_what_waits_for_an_app_that_is_off_carries_its_body(looked: Looked) -> None:
+    world = looked.world
+    await world.change(enabled=False)
+    await world.publish_waiting()
+    assert await looked.carried() == [True]
+
+
+async def test_what_failed_carries_its_body_unless_that_is_long(looked: Looked) -> None:
+    world = looked.world
+    held = [await world.publish_held(data=b'"' + b"x" * length + b'"') for length in (10, 5_000)]
+    await world.record(*(world.failure(each) for each in held))
+    assert await looked.carried() == [True, False]

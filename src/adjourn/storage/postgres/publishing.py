@@ -84,6 +84,7 @@ _LANES = """
     INSERT INTO lane (id, app_id, origin, target)
     SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::text[]) ORDER BY 1 ON CONFLICT DO NOTHING
 """
+# They carry the body only where it may lie cold by the time it is claimed: else it were stored twice in vain.
 # In the order of their publishing: so the database numbers them. One of an order key waits behind another.
 _JOBS = f"""
     INSERT INTO job (delivery_id, app_id, lane_id, due, order_key, body, event_id, event_type, state,
@@ -94,11 +95,18 @@ _JOBS = f"""
                     OR EXISTS (SELECT FROM job
                                WHERE job.app_id = given.app_id AND job.order_key = given.order_key))
                 THEN {NEVER} ELSE $5 END,
-           order_key, body, event_id, event_type, 'pending', 0, 0
-    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $6::bytea[], $7::uuid[], $8::text[])
-             WITH ORDINALITY AS given (id, app_id, lane_id, order_key, body, event_id, event_type, place)
+           order_key,
+           CASE WHEN is_late OR NOT EXISTS (SELECT FROM app WHERE app.id = given.app_id AND webhook_enabled
+                                              AND status = 'active')
+                THEN body END,
+           event_id, event_type, 'pending', 0, 0
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $6::bytea[], $7::uuid[], $8::text[],
+                $9::bool[])
+             WITH ORDINALITY AS given (id, app_id, lane_id, order_key, body, event_id, event_type, is_late,
+                                       place)
     ORDER BY place
 """  # noqa: S608
+_LATE = 10_000  # ms: a lane in which something has been due for so long has a backlog
 _IS_STORED = "SELECT count(*) FROM publication WHERE id = ANY($1::uuid[])"
 
 
@@ -234,7 +242,7 @@ async def publish_in_steps(link: Link, batch: Batch, vault: Vault, now: int) -> 
         await run_on(link, lambda connection: note_subjects(connection, batch.entries, vault, now))
     waiting = [each for each in batch.deliveries if each.owner is None]
     await hold_orders(link, [(each.app_id, each.order_key) for each in waiting if each.order_key is not None])
-    await wake(link, [(each.lane_id, now) for each in waiting])
+    woke = await wake(link, [(each.lane_id, now) for each in waiting])
     stored = await publish_at_once(link, batch, now)
     assert stored  # its worker was entered, and is held
     if waiting:
@@ -249,6 +257,7 @@ async def publish_in_steps(link: Link, batch: Batch, vault: Vault, now: int) -> 
             [bodies[each.event_id] for each in waiting],
             [each.event_id for each in waiting],
             [each.event_type for each in waiting],
+            [(woke.get(each.lane_id) or now) < now - _LATE for each in waiting],
         )
 
 

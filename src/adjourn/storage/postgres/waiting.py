@@ -27,7 +27,7 @@ _ENTER = """
     SELECT id, $3, floor FROM unnest($1::bigint[], $2::uuid[]) AS given (id, floor) ORDER BY id
     ON CONFLICT (id) DO UPDATE SET floor = excluded.floor WHERE worker.floor > excluded.floor
 """
-_HOLD_LANES = "SELECT 1 FROM lane WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+_HOLD_LANES = "SELECT id, wake_at FROM lane WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE"
 _WAKE = """
     UPDATE lane SET wake_at = given.due FROM unnest($1::bigint[], $2::bigint[]) AS given (id, due)
     WHERE lane.id = given.id AND (lane.wake_at IS NULL OR lane.wake_at > given.due)
@@ -109,15 +109,20 @@ async def hold_orders(link: Link, orders: Collection[tuple[str, str]]) -> None:
         await lock(link, [f"order {app_id} {order_key}" for app_id, order_key in orders])
 
 
-async def wake(link: Link, dues: Sequence[tuple[int, int]]) -> None:
-    """Before jobs wait, each a lane and a due time: hold the lanes, and see that they wake by then."""
+async def wake(link: Link, dues: Sequence[tuple[int, int]]) -> dict[int, int | None]:
+    """Before jobs wait, each a lane and a due time: hold the lanes, and see that they wake by then.
+
+    When each of them was to wake.
+    """
     first: dict[int, int] = {}
     for lane_id, due in dues:
         if due < first.get(lane_id, NEVER):
             first[lane_id] = due
-    if first:
-        await link.raw.execute(_HOLD_LANES, list(first))
-        await link.raw.execute(_WAKE, list(first), list(first.values()))
+    if not first:
+        return {}
+    held = await link.raw.fetch(_HOLD_LANES, list(first))
+    await link.raw.execute(_WAKE, list(first), list(first.values()))
+    return {row[0]: row[1] for row in held}
 
 
 async def wait(link: Link, waits: Sequence[Waits]) -> None:
