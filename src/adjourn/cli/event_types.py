@@ -1,7 +1,9 @@
 """`adjourn types`: the catalog of the server."""
 
+from enum import StrEnum
 from typing import Annotated
 
+import msgspec
 import typer
 
 from adjourn.cli.screen import Column, Screen
@@ -25,10 +27,33 @@ def _show_list(screen: Screen, found: EventTypes) -> None:
     screen.table(columns, [(each.name, each.title, each.provider, each.group) for each in found.items])
 
 
+class Schema(StrEnum):
+    """Which JSON Schema of an event type."""
+
+    EVENT = "event"
+    DATA = "data"
+
+
 @command(types, "show")
-def show(session: Session, name: Annotated[str, typer.Argument(metavar="TYPE", show_default=False)]) -> None:
+def show(
+    session: Session,
+    name: Annotated[str, typer.Argument(metavar="TYPE", show_default=False)],
+    *,
+    schema: Annotated[
+        Schema | None,
+        typer.Option(
+            help="Print its JSON Schema instead: of the whole event, or of the data that is published.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
     """Show one event type: its meaning, its fields, a sample."""
-    session.show(session.api.get_event_type(name), lambda found: _show_type(session.screen, found))
+    found = session.api.get_event_type(name)
+    if schema is None:
+        session.show(found, lambda found: _show_type(session.screen, found))
+    else:
+        chosen = found.event_schema if schema is Schema.EVENT else found.schema
+        session.screen.raw(msgspec.json.format(msgspec.json.encode(chosen), indent=2))
 
 
 def _show_type(screen: Screen, found: EventTypeInFull) -> None:

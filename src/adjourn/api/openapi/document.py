@@ -28,8 +28,11 @@ _PATH = {
     "automation_id": "an automation's id",
     "connection_id": "a connection's id",
     "delivery_id": "a delivery's id",
+    "event_type": "an event type, by its name",
+    "file": "a file's name",
     "key": "the id of a publication, or of an event made of it",
     "name": "an event type, by its name or an older one",
+    "provider": "a provider, by its name",
     "replay_id": "a replay's id",
     "user_id": "the product's own id of a user",
 }
@@ -151,7 +154,7 @@ def _operation(call: Operation, path: str, security: list[Json], schema_of: Mapp
         forms = [schema_of[each] for each in call.bodies]
         schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
         described["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
-    refused = {str(status): _ref("responses", str(status)) for status in _refusals(call, path, security)}
+    refused = {str(status): _refusal(call, status) for status in _refusals(call, path, security)}
     answered = {str(status): _success(call, status, security, schema_of) for status in call.statuses}
     return described | {"responses": answered | refused}
 
@@ -163,7 +166,7 @@ def _of_path(path: str) -> Iterator[Json]:
 
 def _refusals(call: Operation, path: str, security: list[Json]) -> list[int]:
     if not security:
-        return []
+        return [*([400] if call.queries else []), *([404] if "{" in path else [])]
     statuses = {401, 429, 500, 503, *call.refuses}
     if call.bodies or call.queries or call.method == "POST":
         statuses.add(400)
@@ -183,9 +186,19 @@ def _success(call: Operation, status: int, security: list[Json], schema_of: Mapp
     ]
     described: Json = {"description": HTTPStatus(status).phrase, "headers": _refs("headers", headers)}
     if call.answer is not None:
-        media_type = "text/html" if call.answer is str else "application/json"
-        described["content"] = {media_type: {"schema": schema_of[call.answer]}}
+        described["content"] = {call.media_type: {"schema": schema_of[call.answer]}}
     return described
+
+
+def _refusal(call: Operation, status: int) -> Json:
+    """A Problem; where people are answered, a page for what is not there."""
+    if call.media_type != "text/html" or status != 404:
+        return _ref("responses", str(status))
+    return {
+        "description": _ERRORS[status],
+        "headers": _refs("headers", _EVERY),
+        "content": {call.media_type: {"schema": _TEXT}},
+    }
 
 
 def _problem(status: int) -> Json:

@@ -42,6 +42,7 @@ class Operation:
     bodies: tuple[Any, ...]
     queries: tuple[Json, ...]
     refuses: tuple[int, ...]  # beside what any call of its kind may be refused with
+    media_type: str
 
 
 def call(
@@ -55,6 +56,7 @@ def call(
     queries: tuple[Json, ...] = (),
     refuses: tuple[int, ...] = (),
     status: int | tuple[int, ...] = 0,
+    media_type: str = "application/json",
 ) -> Operation:
     """A row of a table: `at` is its method and its path, `also` its other paths. `under` completes it."""
     method, _, path = at.partition(" ")
@@ -70,6 +72,7 @@ def call(
         bodies=body if isinstance(body, tuple) else (body,),
         queries=queries,
         refuses=refuses,
+        media_type=media_type,
     )
 
 

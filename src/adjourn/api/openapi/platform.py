@@ -30,6 +30,8 @@ from adjourn.api.openapi.operation import (
     under,
 )
 from adjourn.models import AppStatus
+from adjourn.providers import PROVIDERS
+from adjourn.providers.asyncapi import VERSIONS
 from adjourn.resources import (
     Accepted,
     AcceptedBatch,
@@ -70,12 +72,50 @@ class EventBatch(Struct, frozen=True):
     events: Annotated[list[EventBody], Meta(min_length=1, max_length=1000)]
 
 
+_ASYNCAPI = (
+    query("provider", "whose events", {"type": "string", "enum": [*PROVIDERS], "default": "contio"}),
+    query("version", "of AsyncAPI", {"type": "string", "enum": [*VERSIONS], "default": next(iter(VERSIONS))}),
+)
+_HTML = "text/html"
+
 OPEN: list[Operation] = under(
     "",
     "No key needed",
     call("getHealth", "GET /healthz", "The process answers", dict[str, str]),
     call("getOpenApi", "GET /openapi.json", "This document", dict[str, Any]),
-    call("getDocs", "GET /docs", "This document as a page", str),
+    call("getDocs", "GET /docs", "This document as a page", str, media_type=_HTML),
+    call(
+        "getAsyncApi",
+        "GET /asyncapi.json",
+        "A provider's events as an AsyncAPI document",
+        dict[str, Any],
+        queries=_ASYNCAPI,
+    ),
+    call(
+        "getAsyncApiYaml",
+        "GET /asyncapi.yaml",
+        "The same in YAML",
+        str,
+        queries=_ASYNCAPI,
+        media_type="application/yaml",
+    ),
+    call(
+        "getEventSchema",
+        "GET /schemas/{provider}/{event_type}.json",
+        "The JSON Schema of a whole event, for receivers: other keys may come beside",
+        dict[str, Any],
+        media_type="application/schema+json",
+    ),
+    call(
+        "getDataSchema",
+        "GET /schemas/{provider}/data/{event_type}.json",
+        "The JSON Schema of an event's data, for publishers: no other key may stand there",
+        dict[str, Any],
+        media_type="application/schema+json",
+    ),
+    call("getReference", "GET /reference", "The reference of the events, by provider", str, media_type=_HTML),
+    call("getReferenceOf", "GET /reference/{provider}", "Every event of a provider", str, media_type=_HTML),
+    call("getStatic", "GET /static/{file}", "What the pages look like", str, media_type="text/css"),
 )
 
 PLATFORM: list[Operation] = [

@@ -1,0 +1,1 @@
+"""The server's pages for people: so far the reference of every event."""
