@@ -132,8 +132,9 @@ def fill_waiting(filler: Filler, numbers: range, *, lane: str, due: str) -> None
     changed |= {"event_id": new_id, "lane_id": "bench_lane.id"}
     filler.copy("delivery", numbers, changed, joined=of_lane)
     del changed["id"]
-    # as of a lane with a backlog; SQLite's jobs have none
-    body = "(SELECT head || data || '}'::bytea FROM event JOIN publication ON publication.id = publication_id LIMIT 1)"
+    # as in a lane with a backlog; SQLite's jobs carry none
+    event = "event JOIN publication ON publication.id = publication_id"
+    body = f"(SELECT head || data || '}}'::bytea FROM {event} LIMIT 1)"  # noqa: S608
     changed |= {"delivery_id": new_id, "due": due, "body": body}
     filler.copy("job", numbers, changed, without=("seq",), joined=of_lane)
     filler.run(
