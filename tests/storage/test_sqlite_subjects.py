@@ -139,3 +139,22 @@ async def test_nothing_is_written_when_there_is_nothing_to_forget(world: World, 
     before = log.stat().st_size, log.stat().st_mtime_ns
     assert await world.store.subjects.sweep(before=world.clock.now) == 0
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
+
+
+async def test_a_batch_tells_of_each_once_in_the_order_of_their_keys(world: World) -> None:
+    """So that two nodes that tell of the same ones wait for each other, and neither for both."""
+    store = world.store
+    assert isinstance(store, SqliteStore)
+    told = [("b", "1"), ("a", "2"), ("b", "0"), ("a", "10"), ("a", "2"), ("b", "1")]
+    entries = [world.entry(subjects=[Subject(app_id=app_id, id=each)]) for app_id, each in told]
+    statements: list[str] = []
+    store._database._writer.set_trace_callback(statements.append)
+    await store.queue.publish(entries)
+    store._database._writer.set_trace_callback(None)
+    values = [each.partition("VALUES (")[2] for each in statements if "INSERT INTO subject" in each]
+    assert [tuple(each.split(", ")[:2]) for each in values] == [
+        ("'a'", "'10'"),
+        ("'a'", "'2'"),
+        ("'b'", "'0'"),
+        ("'b'", "'1'"),
+    ]
