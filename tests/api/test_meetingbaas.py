@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -371,3 +372,20 @@ async def test_a_callback_is_held_while_webhooks_are_off(api: Api) -> None:
         assert (await api.platform.put(path, json=on)).status_code == 200
         await acme.received("/callback", 1)
         await acme.received("/hook", 1)
+
+
+async def test_a_backlog_tells_of_links_that_work_no_more(api: Api, tmp_path: Path) -> None:
+    async with account(api) as acme:
+        path = f"/v1/platform/apps/{acme.id}/webhook-status"
+        await api.platform.put(path, json={"enabled": False})
+        await acme.publish()
+        await acme.publish("BotWebhookFailed")
+        by_type = (await api.platform.get(path)).json()["backlog"]["by_event_type"]
+        assert not any("links_expired_before" in each for each in by_type)
+        five_hours = 5 * 60 * 60 * 1000
+        with closing(sqlite3.connect(tmp_path / "adjourn.db")) as connection, connection:
+            connection.execute("UPDATE delivery SET created_at = created_at - ?", (five_hours,))
+        completed, failed = (await api.platform.get(path)).json()["backlog"]["by_event_type"]
+        assert (completed["event_type"], failed["event_type"]) == ("bot.completed", "bot.failed")
+        assert completed["oldest_at"] < completed["links_expired_before"]
+        assert "links_expired_before" not in failed

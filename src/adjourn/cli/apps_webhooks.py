@@ -66,6 +66,10 @@ def _show_backlog(screen: Screen, backlog: Backlog) -> None:
     screen.line(f"{backlog.total:,} wait: {counts}; the oldest is of {moment(backlog.oldest_at)} UTC")
     rows = [(each.event_type, f"{each.count:,}", moment(each.oldest_at)) for each in backlog.by_event_type]
     screen.table([Column("Event type"), Column("Waiting"), Column("Oldest (UTC)")], rows)
+    for each in backlog.by_event_type:
+        if each.links_expired_before:
+            before = moment(each.links_expired_before)
+            screen.line(f"links in {each.event_type} of before {before} UTC work no more", style="yellow")
 
 
 def disable(session: Session, app_id: AppId) -> None:

@@ -495,6 +495,11 @@ _SAMPLES: Mapping[str, JsonObject] = msgspec.json.decode(
 )
 
 
+_COMPLETED = "bot.completed"
+_OF_BOTS = "bot."
+_LINKS_LAST = timedelta(hours=4)  # "Valid for 4 hours"
+
+
 def _event_type(event: type[BotEnvelope | CalendarEnvelope], *, group: str, title: str) -> EventType:
     name = str(event.__struct_config__.tag)
     description, _, note = cleandoc(event.__doc__ or "").partition("\n\n")
@@ -507,6 +512,7 @@ def _event_type(event: type[BotEnvelope | CalendarEnvelope], *, group: str, titl
         note=" ".join(note.split()) or None,
         data=get_type_hints(event)["data"],
         event=event,
+        links_last=_LINKS_LAST if name == _COMPLETED else None,
         sample=_SAMPLES[name],
     )
 
@@ -596,13 +602,9 @@ class MeetingBaas(Provider):
         return None
 
 
-_COMPLETED = "bot.completed"
-_OF_BOTS = "bot."
 _PREFIX = "svix-"
 
 # --- what receiving makes of events
-
-_LINKS_LAST = timedelta(hours=4)  # "Valid for 4 hours"
 
 
 def _ended(event: BotCompleted) -> MeetingEnded:

@@ -7,6 +7,7 @@ struct to decode into, and the docs, the portal and the schemas read the rest. P
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
@@ -69,7 +70,8 @@ class EventType:
     """One type of a catalog: what it means, its typed form, and a sample.
 
     `group` is its heading in the vendor's index; `since` the version that brought it, None where none is
-    documented. `data` is the struct of the event's data, `event` that of the whole event.
+    documented. `data` is the struct of the event's data, `event` that of the whole event. Links in it work for
+    `links_last` after it was sent; None: they last, or there are none.
     """
 
     name: str
@@ -80,6 +82,7 @@ class EventType:
     note: str | None
     data: type[Struct]
     event: type[Struct]
+    links_last: timedelta | None = None
     sample: JsonObject = field(compare=False, repr=False)
     """A whole event as it goes over the wire. Shared: copy before changing it."""
 

@@ -78,12 +78,16 @@ class CreatedApp(Struct, frozen=True, kw_only=True):
     credentials: Credentials
 
 
-class TypeBacklog(Struct, frozen=True, kw_only=True):
-    """What waits of one event type."""
+class TypeBacklog(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What waits of one event type.
+
+    `links_expired_before`: links in what is older than that work no more, and some of it is.
+    """
 
     event_type: str
     count: int
     oldest_at: Moment
+    links_expired_before: Moment | Maybe = UNSET
 
 
 class Backlog(Struct, frozen=True, kw_only=True, omit_defaults=True):
