@@ -134,7 +134,7 @@ def fill_waiting(filler: Filler, numbers: range, *, lane: str, due: str) -> None
     del changed["id"]
     # as in a lane with a backlog; SQLite's jobs carry none
     event = "event JOIN publication ON publication.id = publication_id"
-    body = f"(SELECT head || data || '}}'::bytea FROM {event} LIMIT 1)"  # noqa: S608
+    body = f"(SELECT head || data || '}}'::bytea FROM {event} LIMIT 1)"
     changed |= {"delivery_id": new_id, "due": due, "body": body}
     filler.copy("job", numbers, changed, without=("seq",), joined=of_lane)
     filler.run(
