@@ -118,6 +118,27 @@ async def test_there_is_no_other_schema(api: Api, path: str) -> None:
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
+# --- the catalog of one provider
+
+
+async def test_a_type_that_several_have_is_each_ones_own(api: Api) -> None:
+    path = "/v1/platform/event-types/meeting.completed"
+    assert (await api.platform.get(path)).json()["provider"] == "contio"
+    for name in ("contio", "quil"):
+        found = (await api.platform.get(f"{path}?provider={name}")).json()
+        event_type = PROVIDERS[name].event_types["meeting.completed"]
+        assert (found["provider"], found["sample"]) == (name, event_type.sample)
+        assert found["event_schema"] == event_schema(event_type)
+    assert (await api.platform.get(f"{path}?provider=meetingbaas")).status_code == 404
+    assert (await api.platform.get(f"{path}?provider=zoom")).json()["faults"][0]["path"] == "?provider"
+
+
+async def test_types_of_one_provider(api: Api) -> None:
+    found = (await api.platform.get("/v1/platform/event-types?provider=meetingbaas")).json()
+    assert (found["total"], len(found["items"])) == (10, 10)
+    assert {each["provider"] for each in found["items"]} == {"meetingbaas"}
+
+
 # --- errors lead to the reference
 
 

@@ -83,3 +83,11 @@ def test_what_is_refused_says_where_to_read(cli: Cli, server: str, tmp_path: Pat
     assert f"see {server}/reference/contio#meeting.created" in ran.err
     ran = cli("publish", str(file), "--json")
     assert json.loads(ran.err)["reference"] == "/reference/contio#meeting.created"
+
+
+@pytest.mark.usefixtures("server")
+def test_a_type_of_another_provider(cli: Cli) -> None:
+    shown = cli.json("types", "show", "meeting.completed", "--provider", "quil")
+    assert shown["sample"] == PROVIDERS["quil"].event_types["meeting.completed"].sample
+    listed = cli.json("types", "list", "--provider", "quil")
+    assert [each["name"] for each in listed["items"]] == ["meeting.completed"]

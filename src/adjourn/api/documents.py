@@ -1,6 +1,6 @@
 """What is made from the catalogs, for anyone to fetch: AsyncAPI documents and JSON Schemas."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -9,8 +9,9 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from adjourn.api.cached import Document, document_answer
+from adjourn.api.inputs import one_of
 from adjourn.api.services import AnyRequest
-from adjourn.errors import Fault, InputError, NotFound
+from adjourn.errors import NotFound
 from adjourn.providers import PROVIDERS, EventType, event_schema, json_schema
 from adjourn.providers.asyncapi import VERSIONS, asyncapi
 
@@ -51,17 +52,9 @@ DOCUMENTS: list[Any] = [asyncapi_json, asyncapi_yaml, schema, data_schema]
 
 def _asked(query: Mapping[str, str]) -> tuple[str, str]:
     """Provider and version. Raises InputError."""
-    return (
-        _choice(query, "provider", PROVIDERS, default=_DEFAULT_PROVIDER),
-        _choice(query, "version", VERSIONS, default=_DEFAULT_VERSION),
-    )
-
-
-def _choice(query: Mapping[str, str], name: str, known: Collection[str], *, default: str) -> str:
-    if (value := query.get(name, default)) in known:
-        return value
-    fault = Fault(f"?{name}", f"must be one of {', '.join(known)}")
-    raise InputError("the query has faults", faults=[fault])
+    provider = one_of(query, "provider", PROVIDERS)
+    version = one_of(query, "version", VERSIONS)
+    return provider or _DEFAULT_PROVIDER, version or _DEFAULT_VERSION
 
 
 def _event_type(provider: str, file: str) -> EventType:

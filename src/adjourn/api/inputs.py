@@ -15,7 +15,17 @@ from adjourn.check import check
 from adjourn.errors import Fault, InputError
 from adjourn.providers import Provider
 
-__all__ = ["changes", "choice", "event_type", "moment", "page", "read_form", "read_json", "read_split"]
+__all__ = [
+    "changes",
+    "choice",
+    "event_type",
+    "moment",
+    "one_of",
+    "page",
+    "read_form",
+    "read_json",
+    "read_split",
+]
 
 S = TypeVar("S", bound=msgspec.Struct)
 E = TypeVar("E", bound=StrEnum)
@@ -91,6 +101,14 @@ def choice(query: Mapping[str, str], name: str, kind: type[E]) -> E | None:
         return kind(query[name])
     except ValueError:
         raise _query_fault(name, f"must be one of {', '.join(kind)}") from None
+
+
+def one_of(query: Mapping[str, str], name: str, known: Collection[str]) -> str | None:
+    """One of the names known, or None where it is not asked for. Raises InputError."""
+    value = query.get(name)
+    if value is not None and value not in known:
+        raise _query_fault(name, f"must be one of {', '.join(known)}")
+    return value
 
 
 def event_type(query: Mapping[str, str], providers: Iterable[Provider]) -> str | None:

@@ -13,14 +13,14 @@ from adjourn.api.deliveries import list_deliveries, retry, show_delivery
 from adjourn.api.explain import explanation, narrowed, not_considered
 from adjourn.api.filters import read_filter
 from adjourn.api.idempotency import Keep
-from adjourn.api.inputs import changes, choice, event_type, moment, page, read_split
+from adjourn.api.inputs import changes, choice, event_type, moment, one_of, page, read_split
 from adjourn.api.options import OPTION_NAMES, read_options
 from adjourn.api.problems import Answer
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.api.shapes import event_type_shape, listing, platform_app_shape
 from adjourn.errors import Fault, InputError, NotFound
 from adjourn.models import App, AppStatus
-from adjourn.providers import PROVIDERS
+from adjourn.providers import PROVIDERS, Provider
 from adjourn.sending.partners import Keys, NewApp
 from adjourn.sending.signers import check_signer
 from adjourn.wirejson import utc
@@ -174,17 +174,23 @@ class EventTypes(Controller):
     path = "/event-types"
 
     @get()
-    async def list_types(self) -> Response[bytes]:
+    async def list_types(self, request: AnyRequest) -> Response[bytes]:
         items = [
             event_type_shape(provider, each, whole=False)
-            for provider in PROVIDERS.values()
+            for provider in _asked_for(request)
             for each in provider.event_types.values()
         ]
         return answer(json_answer({"items": items, "total": len(items)}))
 
     @get("/{name:str}")
-    async def show(self, name: FromPath[str]) -> Response[bytes]:
-        for provider in PROVIDERS.values():
+    async def show(self, name: FromPath[str], request: AnyRequest) -> Response[bytes]:
+        for provider in _asked_for(request):
             if (found := provider.resolve(name)) is not None:
                 return answer(json_answer(event_type_shape(provider, found, whole=True)))
         raise NotFound("event type", name)
+
+
+def _asked_for(request: AnyRequest) -> list[Provider]:
+    """The provider that the query names, or every one. Raises InputError."""
+    name = one_of(request.query_params, "provider", PROVIDERS)
+    return [*PROVIDERS.values()] if name is None else [PROVIDERS[name]]

@@ -13,13 +13,16 @@ from adjourn.resources import EventTypeInFull, EventTypes
 
 __all__ = ["types"]
 
+_Provider = Annotated[str | None, typer.Option(help="Only this provider's.", show_default=False)]
+
 types = group("Event types: the catalog that published data is checked against.")
 
 
 @command(types, "list")
-def list_types(session: Session) -> None:
+def list_types(session: Session, *, provider: _Provider = None) -> None:
     """List every event type."""
-    session.show(session.api.get_event_types(), lambda found: _show_list(session.screen, found))
+    found = session.api.get_event_types(provider=provider)
+    session.show(found, lambda found: _show_list(session.screen, found))
 
 
 def _show_list(screen: Screen, found: EventTypes) -> None:
@@ -39,6 +42,7 @@ def show(
     session: Session,
     name: Annotated[str, typer.Argument(metavar="TYPE", show_default=False)],
     *,
+    provider: _Provider = None,
     schema: Annotated[
         Schema | None,
         typer.Option(
@@ -48,7 +52,7 @@ def show(
     ] = None,
 ) -> None:
     """Show one event type: its meaning, its fields, a sample."""
-    found = session.api.get_event_type(name)
+    found = session.api.get_event_type(name, provider=provider)
     if schema is None:
         session.show(found, lambda found: _show_type(session.screen, found))
     else:

@@ -122,12 +122,13 @@ class _PlatformCalls(AppCalls):
     # --- the catalog
 
     @method
-    def get_event_types(self) -> Call[EventTypes]:
-        return get(EventTypes, "event-types")
+    def get_event_types(self, *, provider: str | None = None) -> Call[EventTypes]:
+        return get(EventTypes, "event-types", provider=provider)
 
     @method
-    def get_event_type(self, name: str) -> Call[EventTypeInFull]:
-        return get(EventTypeInFull, "event-types", name)
+    def get_event_type(self, name: str, *, provider: str | None = None) -> Call[EventTypeInFull]:
+        """By its name or an older one; that of the first provider that has it, where none is given."""
+        return get(EventTypeInFull, "event-types", name, provider=provider)
 
 
 class Platform(_PlatformCalls, SyncTransport):

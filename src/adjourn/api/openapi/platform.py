@@ -72,6 +72,7 @@ class EventBatch(Struct, frozen=True):
     events: Annotated[list[EventBody], Meta(min_length=1, max_length=1000)]
 
 
+_PROVIDER = query("provider", "only this provider's", {"type": "string", "enum": [*PROVIDERS]})
 _ASYNCAPI = (
     query("provider", "whose events", {"type": "string", "enum": [*PROVIDERS], "default": "contio"}),
     query("version", "of AsyncAPI", {"type": "string", "enum": [*VERSIONS], "default": next(iter(VERSIONS))}),
@@ -158,12 +159,13 @@ PLATFORM: list[Operation] = [
     *under(
         f"{_BASE}/event-types",
         "Platform: event types",
-        call("getEventTypes", "GET", "The catalog", EventTypes),
+        call("getEventTypes", "GET", "The catalogs", EventTypes, queries=(_PROVIDER,)),
         call(
             "getEventType",
             "GET /{name}",
-            "One, with its JSON Schemas and a sample",
+            "One, with its JSON Schemas and a sample: the first provider's that has it",
             EventTypeInFull,
+            queries=(_PROVIDER,),
         ),
     ),
     *under(
