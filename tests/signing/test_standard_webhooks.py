@@ -201,6 +201,12 @@ def test_refuses_a_secret_of_another_form(secret: str, bare: Bare) -> None:
     assert not secret.removeprefix("whsec_") or secret.removeprefix("whsec_") not in str(caught.value)
 
 
+@pytest.mark.parametrize("secret", [" ", "\x00", "\ud800", "schlüssel"])
+def test_any_text_is_a_key_where_bare_ones_are(secret: str) -> None:
+    headers = StandardSigner(secret, bare="utf-8").sign(BODY, event_id="evt-1", timestamp=1614265330)
+    StandardVerifier(OTHER, secret, bare="utf-8").verify(headers, BODY, now=NOW)
+
+
 def test_refuses_to_stand_without_a_secret() -> None:
     with pytest.raises(ConfigError, match="missing or empty"):
         StandardVerifier()
