@@ -89,21 +89,22 @@ _LANES = """
 _JOBS = f"""
     INSERT INTO job (delivery_id, app_id, lane_id, due, order_key, body, event_id, event_type, state,
                      attempt_no, retry_count)
-    SELECT id, app_id, lane_id,
+    SELECT given.id, app_id, lane_id,
            CASE WHEN order_key IS NOT NULL AND (
                     place > min(place) OVER (PARTITION BY app_id, order_key)
                     OR EXISTS (SELECT FROM job
                                WHERE job.app_id = given.app_id AND job.order_key = given.order_key))
                 THEN {NEVER} ELSE $5 END,
-           order_key,
-           CASE WHEN is_late OR NOT EXISTS (SELECT FROM app WHERE app.id = given.app_id AND webhook_enabled
-                                              AND status = 'active')
-                THEN body END,
-           event_id, event_type, 'pending', 0, 0
+           order_key, carried.*
     FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $6::bytea[], $7::uuid[], $8::text[],
                 $9::bool[])
              WITH ORDINALITY AS given (id, app_id, lane_id, order_key, body, event_id, event_type, is_late,
                                        place)
+    LEFT JOIN LATERAL (
+        SELECT given.body, given.event_id, given.event_type, 'pending', 0, 0
+        WHERE given.is_late OR NOT EXISTS (
+            SELECT FROM app WHERE app.id = given.app_id AND webhook_enabled AND status = 'active')
+        ) AS carried ON true
     ORDER BY place
 """  # noqa: S608
 _LATE = 10_000  # ms: a lane in which something has been due for so long has a backlog

@@ -180,7 +180,7 @@ CREATE TABLE job (
     state       text,
     attempt_no  integer,
     retry_count integer
-) WITH (fillfactor = 70);
+) WITH (fillfactor = 50);
 CREATE INDEX job_waiting ON job (lane_id, due, seq);
 CREATE INDEX job_by_app ON job (app_id, seq);
 CREATE INDEX job_in_order ON job (app_id, order_key, seq) WHERE order_key IS NOT NULL;
