@@ -135,7 +135,8 @@ def fill_waiting(filler: Filler, numbers: range, *, lane: str, due: str) -> None
     # as in a lane with a backlog; SQLite's jobs carry none
     event = "event JOIN publication ON publication.id = publication_id"
     body = f"(SELECT head || data || '}}'::bytea FROM {event} LIMIT 1)"
-    changed |= {"delivery_id": new_id, "due": due, "body": body}
+    changed |= {"delivery_id": new_id, "due": due, "body": body, "event_type": "'meeting.completed'"}
+    changed |= {"state": "'pending'", "attempt_no": "0", "retry_count": "0"}
     filler.copy("job", numbers, changed, without=("seq",), joined=of_lane)
     filler.run(
         "UPDATE lane SET wake_at = (SELECT min(due) FROM job WHERE job.lane_id = lane.id AND owner IS NULL) "
