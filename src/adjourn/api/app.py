@@ -18,7 +18,7 @@ from adjourn.api.documents import DOCUMENTS
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
 from adjourn.api.limits import RateLimit, Windows
-from adjourn.api.meetingbaas import bot_routes
+from adjourn.api.meetingbaas import BOTS, bot_problem, bot_routes
 from adjourn.api.publishing import Publishing
 from adjourn.api.replays import Replays
 from adjourn.api.services import Services, handle_error
@@ -130,6 +130,7 @@ def build_app(
         limit=limit(settings.platform_rate_limit, "key"),
         routes=routes,
         ids=engine.ids,
+        problems={BOTS: bot_problem},
         given={
             "services": services,
             "platform_auth": platform_auth,

@@ -17,15 +17,17 @@ from litestar.types import ASGIApp, Middleware
 from adjourn.api.auth import PartnerAuth
 from adjourn.api.callers import check_status
 from adjourn.api.inputs import read_json
-from adjourn.api.problems import Problem, as_problem
-from adjourn.api.services import AnyRequest, Wired, answer, json_answer
+from adjourn.api.problems import Answer, Problem, as_problem
+from adjourn.api.services import AnyRequest, Wired, answer, json_answer, request_id
 from adjourn.errors import AdjournError
 from adjourn.models import App
 from adjourn.sending.retries import QUIET
 from adjourn.sending.submission import parse_callback
 from adjourn.storage.base import RetryAsked
 
-__all__ = ["bot_routes"]
+__all__ = ["BOTS", "bot_problem", "bot_routes"]
+
+BOTS = "/v2/bots/"
 
 _KEY = "x-meeting-baas-api-key"
 # By the status that the same fault has in our own APIs.
@@ -45,7 +47,7 @@ _CODES: Mapping[int, str] = {
 def bot_routes(count: Middleware) -> Router:
     """`count` counts requests of `request.user`, who is known by then."""
     return Router(
-        path="/v2/bots/{bot_id:str}",
+        path=f"{BOTS}{{bot_id:str}}",
         route_handlers=[_resend_webhook, _retry_callback],
         guards=[check_status],
         middleware=[_KeyOnly, count],
@@ -97,8 +99,8 @@ class _KeyOnly(AbstractAuthenticationMiddleware):
         return AuthenticationResult(user=app, auth=None)
 
 
-def _error(request: AnyRequest, exc: Exception) -> Response[bytes]:
-    """The framework's exception handler for these paths."""
+def bot_problem(exc: Exception, request_id: str) -> Answer:
+    """Any error of these paths as its clients read it."""
     problem = as_problem(exc)
     body: dict[str, object] = {
         "success": False,
@@ -110,9 +112,9 @@ def _error(request: AnyRequest, exc: Exception) -> Response[bytes]:
     }
     if (wait := problem.headers.get("Retry-After")) is not None:
         body["retryAfter"] = int(wait)
-    return Response(
-        content=msgspec.json.encode(body),
-        status_code=problem.status,
-        headers=dict(problem.headers),
-        media_type="application/json",
-    )
+    return Answer(problem.status, msgspec.json.encode(body), problem.headers)
+
+
+def _error(request: AnyRequest, exc: Exception) -> Response[bytes]:
+    """The framework's exception handler for these paths."""
+    return answer(bot_problem(exc, request_id(request)))

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from adjourn import resources
+from adjourn.api.openapi.meetingbaas import BOT_PATHS, BOT_SCHEMAS, BOT_SECURITY, BOT_TAG
 from adjourn.api.openapi.operation import Json, Operation
 from adjourn.api.openapi.partner import PARTNER
 from adjourn.api.openapi.platform import OPEN, PLATFORM
@@ -119,14 +120,14 @@ def document(*, closed: bool = False) -> Json:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/"}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(call.tag for call in every)],
-        "paths": paths,
+        "tags": [{"name": tag} for tag in dict.fromkeys([*(call.tag for call in every), BOT_TAG])],
+        "paths": paths | BOT_PATHS,
         "components": {
-            "schemas": dict(sorted(named.items())),
+            "schemas": dict(sorted((named | BOT_SCHEMAS).items())),
             "parameters": _PARAMETERS,
             "headers": _HEADERS,
             "responses": {str(status): _problem(status) for status in _ERRORS},
-            "securitySchemes": _SECURITY,
+            "securitySchemes": _SECURITY | BOT_SECURITY,
         },
     }
 
