@@ -234,7 +234,7 @@ async def test_two_users_cannot_have_one_connection_id(api: Api) -> None:
 
 async def test_the_catalog_is_told_with_schema_and_sample(api: Api) -> None:
     types = (await api.platform.get("/v1/platform/event-types")).json()
-    assert types["total"] == len(types["items"]) == 35
+    assert types["total"] == len(types["items"]) == 35 + 10 + 1  # of Contio, Meeting BaaS and Quil
     shown = (await api.platform.get("/v1/platform/event-types/meeting.completed")).json()
     assert shown["since"] == "1.3"
     assert shown["schema"]["properties"]["title"]["description"] == "Meeting title"
@@ -242,6 +242,23 @@ async def test_the_catalog_is_told_with_schema_and_sample(api: Api) -> None:
     old = (await api.platform.get("/v1/platform/event-types/workflow.assignment.created")).json()
     assert old["name"] == "automation.assignment.created"
     assert (await api.platform.get("/v1/platform/event-types/none")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "provider", "others"),
+    [
+        ("", "contio", ["quil"]),
+        ("?provider=quil", "quil", ["contio"]),
+        ("?provider=contio", "contio", ["quil"]),
+    ],
+)
+async def test_a_type_that_two_providers_have_names_the_other(
+    api: Api, query: str, provider: str, others: list[str]
+) -> None:
+    shown = (await api.platform.get(f"/v1/platform/event-types/meeting.completed{query}")).json()
+    assert (shown["provider"], shown["other_providers"]) == (provider, others)
+    of_bots = (await api.platform.get("/v1/platform/event-types/bot.completed")).json()
+    assert (of_bots["provider"], of_bots["other_providers"]) == ("meetingbaas", [])
 
 
 @pytest.mark.parametrize(

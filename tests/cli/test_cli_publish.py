@@ -44,6 +44,24 @@ def test_every_sample_can_be_published(cli: Cli, app_id: str) -> None:
         assert ran.code == 0 or "$.audience" in ran.err, (name, ran.err)
 
 
+@pytest.mark.parametrize("provider", ["meetingbaas", "quil"])
+def test_every_sample_of_another_provider_reaches_its_app(
+    cli: Cli, endpoint: Endpoint, provider: str
+) -> None:
+    app_id = cli.make_app("--webhook-url", endpoint.url, "--provider", provider)
+    for name, event_type in PROVIDERS[provider].event_types.items():
+        accepted = cli.json("publish", "--sample", name, "--app", app_id)
+        assert [event["partner_app_id"] for event in accepted["events"]] == [app_id]
+        assert cli.json("events", "show", accepted["id"])["data"] == event_type.sample_data
+
+
+def test_a_sample_of_the_provider_that_is_named(cli: Cli, app_id: str) -> None:
+    ran = cli("publish", "--sample", "meeting.completed", "--app", app_id, "--provider", "quil", "--json")
+    accepted = ran.json
+    assert accepted["events"] == []
+    assert cli.json("events", "show", accepted["id"])["provider"] == "quil"
+
+
 def test_a_whole_request_from_a_file(cli: Cli, app_id: str, tmp_path: Path) -> None:
     file = tmp_path / "event.json"
     file.write_text(json.dumps(request(actor_user_id="ben", timestamp="2025-01-15T10:30:00Z")))

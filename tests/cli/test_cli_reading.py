@@ -158,6 +158,16 @@ def test_every_type_shows_its_fields_and_a_sample(cli: Cli, name: str) -> None:
     assert f'  "event_type": "{event_type.sample["event_type"]}"' in out
 
 
+@pytest.mark.usefixtures("server")
+def test_a_type_that_two_providers_have_is_shown_as_asked_for(cli: Cli) -> None:
+    first = cli("types", "show", "meeting.completed").out
+    assert "Meeting title" in first
+    assert "--provider quil" in first
+    other = cli("types", "show", "meeting.completed", "--provider", "quil").out
+    assert "meeting.atsRecordName" in other
+    assert "--provider contio" in other
+
+
 @pytest.mark.parametrize("columns", ["80", "60"])
 def test_tables_fit_the_terminal(
     cli: Cli, app_id: str, columns: str, monkeypatch: pytest.MonkeyPatch

@@ -186,7 +186,9 @@ class EventTypes(Controller):
     async def show(self, name: FromPath[str], request: AnyRequest) -> Response[bytes]:
         for provider in _asked_for(request):
             if (found := provider.resolve(name)) is not None:
-                return answer(json_answer(event_type_shape(provider, found, whole=True)))
+                shape = event_type_shape(provider, found, whole=True)
+                others = [each.name for each in PROVIDERS.values() if each.resolve(name) and each != provider]
+                return answer(json_answer(shape | {"other_providers": others}))
         raise NotFound("event type", name)
 
 

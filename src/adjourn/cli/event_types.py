@@ -60,6 +60,10 @@ def show(
         session.screen.raw(msgspec.json.format(msgspec.json.encode(chosen), indent=2))
 
 
+def _others(found: EventTypeInFull) -> str | None:
+    return ", ".join(f"--provider {name}" for name in found.other_providers or ()) or None
+
+
 def _show_type(screen: Screen, found: EventTypeInFull) -> None:
     screen.line(f"{found.name}: {found.title}", style="bold")
     screen.paragraph(found.description)
@@ -71,6 +75,7 @@ def _show_type(screen: Screen, found: EventTypeInFull) -> None:
             ("group", found.group),
             ("since", found.since),
             ("old names", ", ".join(found.old_names) or None),
+            ("of others, too", _others(found)),
         ]
     )
     screen.line()

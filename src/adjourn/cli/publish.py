@@ -95,7 +95,12 @@ def publish(
     callback = {"url": callback_url, "secret": callback_secret, "method": callback_method}
     if given := {name: value for name, value in callback.items() if value is not None}:
         named["callback"] = given
-    request = _with(_request(session, file, sample=sample, type_=type_), named)
+    if sample is None:
+        request = _with(_request(file, type_=type_), named)
+    elif file is None and type_ is None:
+        request = _with(_sample(session, sample, provider, app), named)
+    else:
+        raise Failure(Exit.WRONG, "--sample takes neither FILE nor --type")
     if (sample or type_) and "audience" not in named:
         raise Failure(Exit.WRONG, "say whom it is for: --user USER_ID or --app APP_ID")
     accepted = _published(session.api, request, idempotency_key)
@@ -117,14 +122,19 @@ def _published(api: Platform, request: Any, idempotency_key: str | None) -> Acce
     return api.publish_request(request, idempotency_key=idempotency_key)
 
 
-def _request(session: Session, file: str | None, *, sample: str | None, type_: str | None) -> Any:
+def _sample(session: Session, name: str, provider: str | None, apps: Sequence[str] | None) -> Json:
+    """The catalog's sample of that type: of the provider given, or else of that of the apps."""
+    found = session.api.get_event_type(name, provider=provider)
+    if apps and provider is None and found.other_providers:
+        of_app = session.api.get_app(apps[0]).provider
+        if of_app in found.other_providers:
+            found = session.api.get_event_type(name, provider=of_app)
+    request: Json = {"event_type": name, "provider": found.provider, "data": found.sample["data"]}
+    return request | {key: found.sample[key] for key in ("extra",) if key in found.sample}
+
+
+def _request(file: str | None, *, type_: str | None) -> Any:
     """The request before the flags: an event, or `{"events": [...]}`."""
-    if sample is not None:
-        if file is not None or type_ is not None:
-            raise Failure(Exit.WRONG, "--sample takes neither FILE nor --type")
-        found = session.api.get_event_type(sample)
-        request: Json = {"event_type": sample, "provider": found.provider, "data": found.sample["data"]}
-        return request | {key: found.sample[key] for key in ("extra",) if key in found.sample}
     if file is None:
         raise Failure(Exit.WRONG, "what is to be published? Give FILE, - (standard input) or --sample TYPE")
     try:

@@ -100,11 +100,15 @@ class EventType(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class EventTypeInFull(EventType, frozen=True, kw_only=True, omit_defaults=True):
-    """With the JSON Schema of its data and of the whole event, and a sample."""
+    """With the JSON Schema of its data and of the whole event, and a sample.
+
+    `other_providers` have a type of that name too; they are asked for by theirs.
+    """
 
     schema: Json
     event_schema: Json
     sample: Json
+    other_providers: list[str] | Maybe = UNSET
 
 
 class EventTypes(Struct, frozen=True, kw_only=True):
