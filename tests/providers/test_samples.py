@@ -1,11 +1,14 @@
 """Samples: whatever comes out is right, and within twenty everything that a type leaves open is there."""
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
@@ -23,6 +26,7 @@ from adjourn.providers.meetingbaas import MeetingBaasOptions
 from adjourn.providers.samples import data_samples, samples
 
 COUNT = 20
+NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
 TYPES = [
     pytest.param(provider, event_type, id=f"{provider.name}-{event_type.name}")
     for provider in PROVIDERS.values()
@@ -85,6 +89,25 @@ def test_a_body_is_canonical(given_: tuple[EventType, Json]) -> None:
     assert [*_keys_out_of_order(json.loads(body))] == []
     # No number that ECMAScript prints in another way: its rules in test_wirejson.py, against V8's own output.
     assert json.loads(body, parse_float=_as_ecmascript) == json.loads(body)
+
+
+@pytest.mark.skipif(NODE is None and "CI" not in os.environ, reason="no node")
+def test_every_body_is_what_javascript_makes_of_it() -> None:
+    program = (
+        "const lines = require('fs').readFileSync(0, 'utf8').split('\\n'); "
+        "for (const line of lines) if (line && JSON.stringify(JSON.parse(line)) !== line) console.log(line); "
+        "console.log(lines.length);"
+    )
+    bodies = [
+        wirejson.dumps(event)
+        for provider in PROVIDERS.values()
+        for event_type in provider.event_types.values()
+        for event in samples(provider, event_type, count=25, seed=9)
+    ]
+    done = subprocess.run(
+        [NODE or "node", "-e", program], input=b"\n".join(bodies), capture_output=True, check=True
+    )
+    assert done.stdout.decode() == f"{len(bodies)}\n"
 
 
 def _as_ecmascript(literal: str) -> float:
@@ -309,6 +332,19 @@ def test_a_duration_is_that_between_start_and_end() -> None:
 def test_a_completed_action_item_says_so_twice() -> None:
     for data in of("contio", "action_item.updated", 60):
         assert data["is_completed"] is (data["status"] == "completed")
+
+
+def test_a_guest_is_no_user() -> None:
+    for data in of("contio", "participant.added", 80)[19:]:
+        for each in data["participants"]:
+            assert each.get("user_id") is None or "guest_email" not in each or each["guest_email"] is None
+
+
+def test_what_was_deleted_has_no_links() -> None:
+    links = ("video", "audio", "diarization", "raw_transcription", "transcription")
+    deleted = [data for data in of("meetingbaas", "bot.completed", 80)[19:] if data["data_deleted"]]
+    assert deleted
+    assert {data[link] for data in deleted for link in links} == {None}
 
 
 @every_type

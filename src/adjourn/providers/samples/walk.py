@@ -118,7 +118,7 @@ class Walk:
             case mi.EnumType(cls=kind):
                 return self._one_of([each.value for each in kind], place)
             case mi.BoolType():
-                return self.turn(place.path, 2) == 0
+                return self.turn(place.path, 2) == 1
             case mi.NoneType():
                 return None
         return self._scalar(node, place, extra)
@@ -142,7 +142,7 @@ class Walk:
         made: dict[str, Any] = {}
         for order, field in enumerate(node.fields):
             below = place.below(field.encode_name)
-            match self._presence(field, below, order):
+            match self._presence(field, below, order, made):
                 case "absent":
                     pass
                 case "null":
@@ -163,7 +163,8 @@ class Walk:
             return duration
         return self._value(node, place, {})
 
-    def _presence(self, field: mi.Field, place: _Place, order: int) -> str:
+    def _presence(self, field: mi.Field, place: _Place, order: int, made: dict[str, Any]) -> str:
+        """`given`, `null` or `absent`, for the field that comes next in what is `made` so far."""
         others = [*(["null"] if _is_nullable(field.type) else []), *([] if field.required else ["absent"])]
         match self._stage:
             case Stage.FULL:
@@ -175,6 +176,8 @@ class Walk:
             case Stage.EDGES:
                 ways = [way for other in others for way in ("given", other)] or ["given"]
                 return ways[(self.turn(f"{place.path}?", len(ways)) + order) % len(ways)]
+            case _ if others and _is_unlikely(field, made):
+                return others[-1]
             case _:
                 return self.scene.pick(["given"] * 5 + others)
 
@@ -302,6 +305,14 @@ def _format(node: mi.Type) -> str:
 
 def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
+
+
+def _is_unlikely(field: mi.Field, made: dict[str, Any]) -> bool:
+    """Whether real objects would not have it, for what they have already: a guest is no user."""
+    name = _snake(field.encode_name)
+    if name.startswith("guest_") and made.get("user_id") is not None:
+        return True
+    return made.get("data_deleted") is True and _format(field.type) == "uri"
 
 
 def _agreeing(made: dict[str, Any]) -> dict[str, Any]:
