@@ -97,8 +97,11 @@ class World:
             "automation_id": automation["id"],
             "connection_id": connection["id"],
             "delivery_id": envelope["delivery_ids"][0],
+            "event_type": "meeting.created",
+            "file": "portal.css",
             "key": envelope["event_id"],
             "name": "meeting.created",
+            "provider": "contio",
             "replay_id": replay["id"],
             "user_id": "ana",
         }

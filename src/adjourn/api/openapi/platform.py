@@ -96,7 +96,7 @@ OPEN: list[Operation] = under(
         "getAsyncApiYaml",
         "GET /asyncapi.yaml",
         "The same in YAML",
-        str,
+        dict[str, Any],
         queries=_ASYNCAPI,
         media_type="application/yaml",
     ),
