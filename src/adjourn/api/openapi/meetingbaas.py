@@ -74,7 +74,9 @@ def _call(name: str, summary: str, refusals: tuple[int, ...], body: Any) -> Json
         "tags": [BOT_TAG],
         "summary": summary,
         "security": [{"botKey": []}],
-        "parameters": [{"name": "bot_id", "in": "path", "required": True, "schema": _TEXT}],
+        "parameters": [
+            {"name": "bot_id", "in": "path", "description": "a bot's id", "required": True, "schema": _TEXT}
+        ],
         "responses": {
             "200": _answered("OK", "BotAnswer"),
             **{str(status): _answered(_ERRORS[status], "BotError") for status in refusals},
