@@ -70,8 +70,8 @@ class EventType:
     """One type of a catalog: what it means, its typed form, and a sample.
 
     `group` is its heading in the vendor's index; `since` the version that brought it, None where none is
-    documented. `data` is the struct of the event's data, `event` that of the whole event. Links in it work for
-    `links_last` after it was sent; None: they last, or there are none.
+    documented. `data` is the struct of the event's data, `event` that of the whole event. Links in it work
+    for `links_last` after it was sent; None: they last, or there are none.
     """
 
     name: str
