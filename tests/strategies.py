@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
+from adjourn.documents.samples import data_samples, samples
 from adjourn.providers import PROVIDERS, EventType, Provider
 from adjourn.providers.provider import JsonObject
-from adjourn.providers.samples import data_samples, samples
 
 __all__ = ["Published", "event_types", "published", "received"]
 

@@ -18,6 +18,7 @@ LAYERS = [
     ["models", "check", "resources", "vault"],
     ["signing", "storage.base", "storage.migrate", "storage"],
     ["providers"],
+    ["documents"],
     ["sending"],
     ["storage.sql"],
     ["storage.sqlite", "storage.postgres"],

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from tests.api.harness import Api, sample
 
-from adjourn.providers import PROVIDERS, event_schema, json_schema
-from adjourn.providers.asyncapi import VERSIONS, asyncapi
+from adjourn.documents import event_schema, json_schema
+from adjourn.documents.asyncapi import VERSIONS, asyncapi
+from adjourn.providers import PROVIDERS
 
 pytestmark = pytest.mark.anyio
 

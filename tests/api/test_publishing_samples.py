@@ -13,9 +13,9 @@ from tests.api.harness import Api, open_api
 from tests.strategies import Published, published
 
 from adjourn import wirejson
+from adjourn.documents.samples import data_samples
 from adjourn.providers import PROVIDERS
 from adjourn.providers.provider import Provider
-from adjourn.providers.samples import data_samples
 
 _MOST_AT_ONCE = 200
 

@@ -7,8 +7,9 @@ import msgspec
 import pytest
 from tests.cli.harness import Cli
 
-from adjourn.providers import PROVIDERS, event_schema, json_schema
-from adjourn.providers.asyncapi import asyncapi
+from adjourn.documents import event_schema, json_schema
+from adjourn.documents.asyncapi import asyncapi
+from adjourn.providers import PROVIDERS
 
 
 @pytest.mark.parametrize("name", PROVIDERS)

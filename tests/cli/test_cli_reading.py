@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from tests.cli.harness import WITHIN, Cli, Endpoint
 
+from adjourn.documents.fields import field_rows
 from adjourn.providers import PROVIDERS
-from adjourn.providers.fields import field_rows
 
 
 @pytest.fixture

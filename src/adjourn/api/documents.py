@@ -11,9 +11,10 @@ from litestar.params import FromPath
 from adjourn.api.cached import Document, document_answer
 from adjourn.api.inputs import one_of
 from adjourn.api.services import AnyRequest
+from adjourn.documents import event_schema, json_schema
+from adjourn.documents.asyncapi import VERSIONS, asyncapi
 from adjourn.errors import NotFound
-from adjourn.providers import PROVIDERS, EventType, event_schema, json_schema
-from adjourn.providers.asyncapi import VERSIONS, asyncapi
+from adjourn.providers import PROVIDERS, EventType
 
 __all__ = ["DOCUMENTS"]
 

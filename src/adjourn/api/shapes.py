@@ -7,9 +7,9 @@ from typing import Any
 from msgspec import UNSET
 
 from adjourn.api.options import options_shape
+from adjourn.documents.schema import event_schema, json_schema
 from adjourn.models import App, Attempt, Connection, Delivery
 from adjourn.providers import EventType, Provider
-from adjourn.providers.schema import event_schema, json_schema
 from adjourn.sending.fanout import Envelope, FanOut
 from adjourn.wirejson import utc
 

@@ -9,9 +9,9 @@ import typer
 from adjourn.cli.catalogs import find_provider
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Screen
+from adjourn.documents.asyncapi import VERSIONS
+from adjourn.documents.asyncapi import asyncapi as document_of
 from adjourn.providers import PROVIDERS
-from adjourn.providers.asyncapi import VERSIONS
-from adjourn.providers.asyncapi import asyncapi as document_of
 
 __all__ = ["asyncapi"]
 

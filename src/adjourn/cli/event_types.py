@@ -8,7 +8,7 @@ import typer
 
 from adjourn.cli.screen import Column, Screen
 from adjourn.cli.session import Session, command, group
-from adjourn.providers.fields import field_rows
+from adjourn.documents.fields import field_rows
 from adjourn.resources import EventTypeInFull, EventTypes
 
 __all__ = ["types"]

@@ -11,9 +11,9 @@ from adjourn import wirejson
 from adjourn.cli.catalogs import find_event_types, find_provider
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Screen
+from adjourn.documents.samples import data_samples
+from adjourn.documents.samples import samples as event_samples
 from adjourn.providers import PROVIDERS
-from adjourn.providers.samples import data_samples
-from adjourn.providers.samples import samples as event_samples
 
 __all__ = ["samples"]
 

@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from adjourn.providers import EventType, Provider, event_schema, json_schema
-from adjourn.providers.asyncapi import VERSIONS
-from adjourn.providers.channels import Channel, channels
-from adjourn.providers.example import EXAMPLE_SECRET
-from adjourn.providers.fields import FieldRow, field_rows
-from adjourn.providers.promises import promises
+from adjourn.documents import event_schema, json_schema
+from adjourn.documents.asyncapi import VERSIONS
+from adjourn.documents.channels import Channel, channels
+from adjourn.documents.example import EXAMPLE_SECRET
+from adjourn.documents.fields import FieldRow, field_rows
+from adjourn.documents.promises import promises
+from adjourn.providers import EventType, Provider
 
 __all__ = ["Page", "Section", "page"]
 

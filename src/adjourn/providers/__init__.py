@@ -1,13 +1,13 @@
 """What may be said, by whom: the catalogs of the vendors, and the check of data against them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
 from types import MappingProxyType
 
-from adjourn.providers import contio, meetingbaas, quil
 from adjourn.providers.normalised import CalendarChanged, CalendarInstance, MeetingEnded, Person
 from adjourn.providers.provider import EventType, Provider, check_data, order_key
 from adjourn.providers.reading import UnknownEvent
-from adjourn.providers.schema import event_schema, json_schema
 
 __all__ = [
     "PROVIDERS",
@@ -19,15 +19,17 @@ __all__ = [
     "Provider",
     "UnknownEvent",
     "check_data",
-    "contio",
-    "event_schema",
-    "json_schema",
-    "meetingbaas",
     "order_key",
-    "quil",
 ]
 
-PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {provider.name: provider for provider in (contio.PROVIDER, meetingbaas.PROVIDER, quil.PROVIDER)}
-)
+
+def _vendors() -> Iterator[Provider]:
+    """Of each module beside this one that has a PROVIDER: so a vendor is one file."""
+    for each in sorted(iter_modules(__path__), key=lambda found: found.name):
+        provider = getattr(import_module(f"{__name__}.{each.name}"), "PROVIDER", None)
+        if isinstance(provider, Provider):
+            yield provider
+
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType({provider.name: provider for provider in _vendors()})
 """Every provider by its name."""

@@ -562,7 +562,7 @@ class MeetingBaas(Provider):
         return event_type.startswith(_OF_BOTS)
 
     def subject_of(self, event_type: str, data: JsonObject) -> str | None:
-        return data["bot_id"] if event_type.startswith(_OF_BOTS) else None
+        return data["bot_id"].lower() if event_type.startswith(_OF_BOTS) else None
 
     def own_form(self, options: AppOptions, event_type: str, data: JsonObject) -> OwnForm | None:
         if event_type != _COMPLETED or not isinstance(options, MeetingBaasOptions):

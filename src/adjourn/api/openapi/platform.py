@@ -29,9 +29,9 @@ from adjourn.api.openapi.operation import (
     rotations,
     under,
 )
+from adjourn.documents.asyncapi import VERSIONS
 from adjourn.models import AppStatus
 from adjourn.providers import PROVIDERS
-from adjourn.providers.asyncapi import VERSIONS
 from adjourn.resources import (
     Accepted,
     AcceptedBatch,

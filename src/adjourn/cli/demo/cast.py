@@ -1,6 +1,6 @@
 """Who takes part in the demo of a provider: two apps that differ, and how their receiver checks what it gets.
 
-The one module of the demo that names vendors; one that is not here is shown with Standard Webhooks.
+The one module of the demo that names vendors; one that is not here is verified as its provider says.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from adjourn.documents.samples import data_samples
 from adjourn.providers import EventType, Provider
 from adjourn.providers.provider import JsonObject
-from adjourn.providers.samples import data_samples
 from adjourn.signing import BodyHmacVerifier, ContioVerifier, StandardVerifier, Verifier
 from adjourn.testing import Received
 
@@ -111,14 +111,21 @@ _CASTS: Mapping[str, Cast] = {
         sample="meeting.completed",
     ),
 }
-_ANYONE = Cast(
-    apps=_pair(("Standard Webhooks", _standard), ("Standard Webhooks", _standard), {}),
-    event_id=lambda received, body: received.header("webhook-id") or "",
-)
 
 
 def cast_of(provider: Provider) -> Cast:
-    return _CASTS.get(provider.name, _ANYONE)
+    return _CASTS.get(provider.name) or _anyone(provider)
+
+
+def _anyone(provider: Provider) -> Cast:
+    """Two apps that are alike. An event is known by the id in its headers, or in its body."""
+    alike = (f"verified as {provider.title} says", lambda secret: (provider.verifier(secret),))
+
+    def event_id(received: Received, body: Json) -> str:
+        named = (received.header(name) for name in ("webhook-id", "svix-id"))
+        return next(filter(None, named), None) or str(body.get("id") or body.get("event_id"))
+
+    return Cast(apps=_pair(alike, alike, {}), event_id=event_id)
 
 
 def events_of(provider: Provider) -> list[tuple[EventType, JsonObject]]:

@@ -1,7 +1,7 @@
 """A JSON Schema as the rows of a table: each field with its path, type, need and meaning. Pure.
 
 The reference shows them, and the command line, which has its schemas from a server. It knows what msgspec
-writes (providers/schema.py): `$ref` into `$defs`, `anyOf`, `enum`, `const`, `format`, bounds.
+writes (schema.py): `$ref` into `$defs`, `anyOf`, `enum`, `const`, `format`, bounds.
 """
 
 from collections.abc import Iterator, Mapping

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from adjourn.providers import contio, event_schema, json_schema
+from adjourn.documents import event_schema, json_schema
+from adjourn.providers import contio
 
 TYPES = contio.PROVIDER.event_types
 

@@ -9,7 +9,8 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
-from adjourn.providers import PROVIDERS, EventType, event_schema, json_schema
+from adjourn.documents import event_schema, json_schema
+from adjourn.providers import PROVIDERS, EventType
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TYPES = [each for provider in PROVIDERS.values() for each in provider.event_types.values()]

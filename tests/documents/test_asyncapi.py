@@ -17,8 +17,8 @@ import jsonschema_rs
 import msgspec
 import pytest
 
+from adjourn.documents.asyncapi import VERSIONS, asyncapi
 from adjourn.providers import PROVIDERS
-from adjourn.providers.asyncapi import VERSIONS, asyncapi
 
 FOLDER = Path(__file__).parent.parent / "asyncapi"
 DOCUMENTS = {

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from enum import IntEnum
 
-from adjourn.providers.samples.values import Scene
+from adjourn.documents.samples.values import Scene
 
 __all__ = ["duration_of", "is_time", "moments", "spelled"]
 

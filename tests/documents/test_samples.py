@@ -19,11 +19,12 @@ from hypothesis import given, settings
 from tests.strategies import Published, published, received
 
 from adjourn import wirejson
+from adjourn.documents import event_schema, json_schema
+from adjourn.documents.samples import data_samples, samples
 from adjourn.models import Audience
-from adjourn.providers import PROVIDERS, EventType, Provider, check_data, event_schema, json_schema
+from adjourn.providers import PROVIDERS, EventType, Provider, check_data
 from adjourn.providers.contio import ContioOptions
 from adjourn.providers.meetingbaas import MeetingBaasOptions
-from adjourn.providers.samples import data_samples, samples
 
 COUNT = 20
 NODE = shutil.which("node", path=str(Path(sys.executable).parent)) or shutil.which("node")
@@ -391,7 +392,7 @@ def test_a_sample_is_the_callers_own() -> None:
 def test_the_same_seed_gives_the_same_bytes_in_another_process() -> None:
     program = (
         "import hashlib; from adjourn import wirejson; from adjourn.providers import PROVIDERS; "
-        "from adjourn.providers.samples import samples; "
+        "from adjourn.documents.samples import samples; "
         "bodies = [wirejson.dumps(event) for provider in PROVIDERS.values() "
         "for each in provider.event_types.values() for event in samples(provider, each, count=25)]; "
         "print(hashlib.sha256(b''.join(bodies)).hexdigest())"

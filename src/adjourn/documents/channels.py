@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-from adjourn.providers.example import signature_headers
+from adjourn.documents.example import signature_headers
 from adjourn.providers.provider import EventType, JsonObject, Provider
 
 __all__ = ["Channel", "channels"]

@@ -9,10 +9,10 @@ from importlib.metadata import version as installed
 from types import MappingProxyType
 from typing import Any
 
-from adjourn.providers.channels import Channel, channels
-from adjourn.providers.promises import promises
+from adjourn.documents.channels import Channel, channels
+from adjourn.documents.promises import promises
+from adjourn.documents.schema import event_components
 from adjourn.providers.provider import EventType, JsonObject, Provider
-from adjourn.providers.schema import event_components
 
 __all__ = ["VERSIONS", "asyncapi"]
 

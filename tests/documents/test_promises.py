@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
+from adjourn.documents.promises import in_words, promises
 from adjourn.models import Policy
 from adjourn.providers import PROVIDERS
-from adjourn.providers.promises import in_words, promises
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 import msgspec.inspect as mi
 
 from adjourn.check import OpenStruct
-from adjourn.providers.samples.times import duration_of, is_time, moments, spelled
-from adjourn.providers.samples.values import (
+from adjourn.documents.samples.times import duration_of, is_time, moments, spelled
+from adjourn.documents.samples.values import (
     EXTRA_FIELDS,
     FREE_OBJECTS,
     FREE_VALUES,

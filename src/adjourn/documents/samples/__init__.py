@@ -17,11 +17,11 @@ import msgspec
 import msgspec.inspect as mi
 
 from adjourn import wirejson
+from adjourn.documents.samples.times import spelled
+from adjourn.documents.samples.values import EDGE_MOMENTS, FREE_OBJECTS, Scene, free_object
+from adjourn.documents.samples.walk import Stage, Visits, Walk
 from adjourn.models import AppOptions, Audience
 from adjourn.providers.provider import EventType, Facts, JsonObject, Provider
-from adjourn.providers.samples.times import spelled
-from adjourn.providers.samples.values import EDGE_MOMENTS, FREE_OBJECTS, Scene, free_object
-from adjourn.providers.samples.walk import Stage, Visits, Walk
 
 __all__ = ["data_samples", "samples"]
 
