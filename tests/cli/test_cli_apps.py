@@ -224,3 +224,32 @@ def test_its_options_can_be_given_when_it_is_made(cli: Cli, server: str) -> None
     app_id = cli.make_app("--ordered", "--no-auto-disable", "--legacy-event-names")
     app = cli.json("apps", "show", app_id)
     assert (app["ordered"], app["auto_disable"], app["legacy_event_names"]) == (True, False, True)
+
+
+def test_an_app_with_a_key_pair_shows_the_public_key_alone(cli: Cli) -> None:
+    ran = cli(
+        *("apps", "create", "Acme", "--company", "Acme Inc.", "--email", "dev@acme.example"),
+        *("--provider", "quil", "--key-pair"),
+    )
+    assert ran.code == 0
+    assert "whpk_" in ran.out
+    assert "whsk_" not in ran.out
+    app_id = ran.out.split("id ", 1)[1].split()[0]
+    shown = cli("apps", "credentials", app_id).out
+    assert "whpk_" in shown
+    assert "whsk_" not in shown
+
+
+def test_contio_cannot_sign_with_a_key_pair(cli: Cli) -> None:
+    ran = cli("apps", "create", "Acme", "--company", "Acme", "--email", "dev@acme.example", "--key-pair")
+    assert ran.code == 1
+    assert "$.credentials.webhook_secret" in ran.err
+
+
+def test_options_of_a_provider(cli: Cli) -> None:
+    app_id = cli.make_app("--provider", "meetingbaas", "--option", "participants=names")
+    assert cli.json("apps", "show", app_id)["participants"] == "names"
+    assert cli.json("apps", "set", app_id, "--option", "participants=objects")["participants"] == "objects"
+    ran = cli("apps", "set", app_id, "--option", "signature_profile=sdk")
+    assert (ran.code, "$.signature_profile" in ran.err) == (1, True)
+    assert cli("apps", "set", app_id, "--option", "participants").code == 2

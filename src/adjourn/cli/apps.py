@@ -9,8 +9,10 @@ from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Column, Screen, moment
 from adjourn.cli.session import AppId, Limit, Offset, Session, Yes, command, given_changes, group
 from adjourn.client.values import AppStatus, SignatureProfile
+from adjourn.config import Secret
 from adjourn.errors import JsonError
 from adjourn.resources import App, CreatedApp, Page, PlatformApp, WebhookFilter
+from adjourn.signing import find_public_key, new_signing_key
 
 __all__ = ["apps", "filter_text", "show_app"]
 
@@ -63,6 +65,15 @@ def create(
     legacy_event_names: _LegacyNames = None,
     provider: Annotated[str | None, typer.Option(help="Whose events it gets.", show_default="contio")] = None,
     option: _Options = None,
+    key_pair: Annotated[
+        bool,
+        typer.Option(
+            "--key-pair",
+            help="Sign with a private key (v1a), so that the partner needs the public one alone; "
+            "not for contio.",
+            show_default=False,
+        ),
+    ] = False,
     id_: Annotated[str | None, typer.Option("--id", help="An id of your own.")] = None,
 ) -> None:
     """Make an app and show its credentials, this once."""
@@ -79,6 +90,7 @@ def create(
         legacy_event_names=legacy_event_names,
         provider=provider,
         options=_options(option),
+        credentials={"webhook_secret": new_signing_key().reveal()} if key_pair else None,
         id=id_,
     )
     session.show(made, lambda made: _show_made(session.screen, made))
@@ -103,7 +115,10 @@ def _show_made(screen: Screen, made: CreatedApp) -> None:
     screen.line(f"made the app {app.name}")
     screen.fields([("id", app.id), ("webhook_url", app.webhook_url)], indent=2)
     screen.line("its credentials, shown this once; give them to the partner:")
-    screen.fields([(name, getattr(made.credentials, name)) for name in _CREDENTIALS], indent=2)
+    shown = [(name, getattr(made.credentials, name)) for name in _CREDENTIALS]
+    if (public := find_public_key(Secret(made.credentials.webhook_secret))) is not None:
+        shown[-1] = ("webhook_public_key", public)  # the private one is the server's
+    screen.fields(shown, indent=2)
     screen.line(f"next, connect a user: adjourn connect {app.id} USER_ID EMAIL", style="dim")
 
 

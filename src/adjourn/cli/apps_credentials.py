@@ -56,6 +56,8 @@ def _show_status(screen: Screen, found: CredentialsStatus) -> None:
         for each in (found.api_key, found.webhook_secret, found.client_secret)
     ]
     screen.table(columns, rows)
+    if found.webhook_secret.public_key:
+        screen.line(f"webhooks are verified with the public key {found.webhook_secret.public_key}")
 
 
 def history(

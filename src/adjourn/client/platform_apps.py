@@ -60,10 +60,14 @@ class AppCalls:
         legacy_event_names: bool | None = None,
         provider: str | None = None,
         options: Json | None = None,
+        credentials: Json | None = None,
         id: str | None = None,  # noqa: A002
         idempotency_key: str | None = None,
     ) -> Call[CreatedApp]:
-        """Make an app; its credentials are shown this once. `options`: further ones that its provider has."""
+        """Make an app; its credentials are shown this once.
+
+        `options`: further ones that its provider has. `credentials`: those that it has already, by name.
+        """
         body = given(
             name=name,
             company_name=company_name,
@@ -76,9 +80,10 @@ class AppCalls:
             ordered=ordered,
             legacy_event_names=legacy_event_names,
             provider=provider,
+            credentials=credentials,
             id=id,
-            **(options or {}),
         )
+        body |= options or {}
         return post(CreatedApp, "apps", body=body, key=idempotency_key)
 
     @method
@@ -130,8 +135,8 @@ class AppCalls:
             auto_disable=auto_disable,
             ordered=ordered,
             legacy_event_names=legacy_event_names,
-            **(options or {}),
         )
+        body |= options or {}
         return patch(PlatformApp, "apps", app_id, body=body)
 
     @method
