@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from adjourn.errors import ConfigError, VerificationError
+from adjourn.header import find_name_fault, find_value_fault
 
 __all__ = ["LONGEST_NAMED", "Headers", "Picked", "check_event_id", "check_name", "check_value"]
 
@@ -20,13 +21,6 @@ LONGEST_NAMED = 64  # characters of a header that an error repeats
 
 _SIGNATURE_LIKE = re.compile(r"signature|timestamp|webhook|svix|hmac|secret")
 _MOST_NAMED = 10  # header names that an error repeats
-_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # a token: RFC 9110, section 5.6.2
-_TAKEN = frozenset(
-    {
-        *("connection", "content-encoding", "content-length", "content-type", "expect", "host", "te"),
-        *("keep-alive", "proxy-connection", "trailer", "transfer-encoding", "upgrade", "user-agent"),
-    }
-)
 
 
 class Picked:
@@ -85,19 +79,11 @@ def check_event_id(event_id: str) -> None:
 
 def check_name(name: str) -> None:
     """Raises ConfigError unless a scheme may have a header of that name: no other, nor the request's own."""
-    if not _NAME.fullmatch(name):
-        raise ConfigError(f"not the name of a header: {name[:LONGEST_NAMED]!r}")
-    if name.lower() in _TAKEN:
-        raise ConfigError(f"the header {name} is the request's own: a signature needs another")
+    if fault := find_name_fault(name):
+        raise ConfigError(f"{name[:LONGEST_NAMED]!r} {fault}")
 
 
 def check_value(value: str, what: str) -> None:
-    """Raises ConfigError unless a header can carry it as it is. It may be a secret: no error shows it.
-
-    Printable ASCII, no line break (its author could write headers), no space at either end (readers drop it).
-    """
-    if not (value.isascii() and value.isprintable()) or value != value.strip():
-        raise ConfigError(
-            f"{what} must be printable ASCII without line breaks, and without spaces at its ends: "
-            "it is sent in a header"
-        )
+    """Raises ConfigError unless a header can carry it as it is. It may be a secret: no error shows it."""
+    if fault := find_value_fault(value):
+        raise ConfigError(f"{what} {fault}: it is sent in a header")
