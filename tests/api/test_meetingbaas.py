@@ -2,10 +2,9 @@
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
-from datetime import UTC, datetime
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -374,18 +373,56 @@ async def test_a_callback_is_held_while_webhooks_are_off(api: Api) -> None:
         await acme.received("/hook", 1)
 
 
-async def test_a_backlog_tells_of_links_that_work_no_more(api: Api, tmp_path: Path) -> None:
-    async with account(api) as acme:
-        path = f"/v1/platform/apps/{acme.id}/webhook-status"
-        await api.platform.put(path, json={"enabled": False})
-        await acme.publish()
+async def test_a_backlog_tells_of_links_that_work_no_more(api: Api) -> None:
+    async with account(api) as acme, account(api) as late:
+        for each in (acme, late):
+            path = f"/v1/platform/apps/{each.id}/webhook-status"
+            await api.platform.put(path, json={"enabled": False})
+        sent_at = f"{datetime.now(UTC) - timedelta(hours=3):%Y-%m-%dT%H:%M:%S}.000Z"
+        await acme.publish(data=example("BotWebhookCompleted")["data"] | {"sent_at": sent_at})
         await acme.publish("BotWebhookFailed")
-        by_type = (await api.platform.get(path)).json()["backlog"]["by_event_type"]
-        assert not any("links_expired_before" in each for each in by_type)
-        five_hours = 5 * 60 * 60 * 1000
-        with closing(sqlite3.connect(tmp_path / "adjourn.db")) as connection, connection:
-            connection.execute("UPDATE delivery SET created_at = created_at - ?", (five_hours,))
-        completed, failed = (await api.platform.get(path)).json()["backlog"]["by_event_type"]
-        assert (completed["event_type"], failed["event_type"]) == ("bot.completed", "bot.failed")
-        assert completed["oldest_at"] < completed["links_expired_before"]
-        assert "links_expired_before" not in failed
+        await late.publish()
+        by_type = [
+            (await api.platform.get(f"/v1/platform/apps/{each.id}/webhook-status")).json()["backlog"][
+                "by_event_type"
+            ]
+            for each in (acme, late)
+        ]
+    assert not any("links_expired_at" in each for each in by_type[0])
+    # 4 hours after its sent_at: CONTRACTS 2
+    assert by_type[1][0]["links_expired_at"] == "2026-01-20T14:33:02.118Z"
+
+
+async def test_a_delivery_says_that_it_is_a_bots_callback(api: Api) -> None:
+    async with account(api) as acme:
+        await acme.publish(callback=acme.callback())
+        await acme.received("/callback", 1)
+        deliveries = (await api.platform.get("/v1/platform/deliveries")).json()["deliveries"]
+    assert sorted(each.get("callback_of", "") for each in deliveries) == ["", BOT]
+    assert not any("automation_id" in each for each in deliveries)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", f"/v2/bots/{BOT}/resend-webhook", 405),
+        ("POST", f"/v2/bots/{BOT}/nothing", 404),
+        ("POST", "/v2/nothing", 404),
+    ],
+)
+async def test_every_error_of_theirs_is_in_their_envelope(
+    api: Api, method: str, path: str, status: int
+) -> None:
+    async with account(api) as acme:
+        answer = await acme.vendor.request(method, path)
+    error: dict[str, Any] = answer.json()
+    assert (answer.status_code, error["statusCode"], error["success"]) == (status, status, False)
+    assert error["code"].startswith("FST_ERR_")
+
+
+async def test_a_resend_says_that_it_waits_where_there_is_no_url(api: Api) -> None:
+    async with account(api) as acme:
+        await acme.publish()
+        await acme.received("/hook", 1)
+        await api.platform.patch(f"/v1/platform/apps/{acme.id}", json={"webhook_url": None})
+        assert "waits" in (await acme.resend()).json()["data"]["message"]

@@ -18,10 +18,11 @@ from adjourn.api.documents import DOCUMENTS
 from adjourn.api.front import Front, unescaped
 from adjourn.api.idempotency import Idempotency
 from adjourn.api.limits import RateLimit, Windows
-from adjourn.api.meetingbaas import BOTS, bot_problem, bot_routes
+from adjourn.api.meetingbaas import VENDORS_PATHS, bot_problem, bot_routes
+from adjourn.api.problems import Problems, problem_answer
 from adjourn.api.publishing import Publishing
 from adjourn.api.replays import Replays
-from adjourn.api.services import Services, handle_error
+from adjourn.api.services import AnyRequest, Services, answer, request_id
 from adjourn.api.status import WebhookSettings
 from adjourn.errors import AdjournError
 from adjourn.portal.pages import PAGES
@@ -78,7 +79,7 @@ def build_framework() -> Litestar:
             *(platform_routes, partner_routes, bot_routes(_count)),
         ],
         dependencies={"services": Provide(_services, sync_to_thread=False)},
-        exception_handlers={AdjournError: handle_error, Exception: handle_error},
+        exception_handlers={AdjournError: _handle_error, Exception: _handle_error},
         openapi_config=None,
         logging_config=None,
         middleware=[_unescape_parameters],
@@ -130,7 +131,7 @@ def build_app(
         limit=limit(settings.platform_rate_limit, "key"),
         routes=routes,
         ids=engine.ids,
-        problems={BOTS: bot_problem},
+        problem_of=_problem_of,
         given={
             "services": services,
             "platform_auth": platform_auth,
@@ -138,6 +139,16 @@ def build_app(
             "partner_limit": limit(settings.partner_rate_limit, "app"),
         },
     )
+
+
+def _problem_of(path: str) -> Problems:
+    """What an error on that path looks like."""
+    return bot_problem if path.startswith(VENDORS_PATHS) else problem_answer
+
+
+def _handle_error(request: AnyRequest, exc: Exception) -> Response[bytes]:
+    """The framework's exception handler: every error in the documented form."""
+    return answer(_problem_of(request.scope["path"])(exc, request_id(request)))
 
 
 def _services(scope: Scope) -> Services:

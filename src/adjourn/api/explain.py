@@ -91,7 +91,7 @@ def not_considered(publication: Publication, app: App) -> Json:
         "partner_app_id": app.id,
         "partner_app_name": app.name,
         **({"user_id": users[0]} if len(users) == 1 else {}),
-        "outcome": "not_connected",
+        "outcome": "not_connected" if app.provider == publication.provider else "other_provider",
         "reason": _why_not_considered(publication, app),
     }
 

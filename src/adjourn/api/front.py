@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 
 from adjourn.api.auth import PlatformAuth
 from adjourn.api.limits import RateLimit
-from adjourn.api.problems import Answer, Problem, Unauthorized, problem_answer
+from adjourn.api.problems import Answer, Problem, Problems, Unauthorized, problem_answer
 from adjourn.ids import Uuid7
 
 __all__ = ["Front", "Incoming", "Route", "Start", "Told", "canonical", "unescaped"]
@@ -51,9 +51,6 @@ Told = Callable[[Answer | Exception], None]
 Start = Callable[[bytes, str, Told], None]
 """How a route begins that needs no task: with a body and its content type. It is told its answer later."""
 
-Problems = Callable[[Exception, str], Answer]
-"""What is answered to an error, by the request's id."""
-
 # What only the ordinary way knows to treat; all other headers are nothing to a route that starts so.
 _ODD = frozenset((b"content-encoding", b"expect", b"idempotency-key", b"transfer-encoding", b"upgrade"))
 
@@ -61,8 +58,8 @@ _ODD = frozenset((b"content-encoding", b"expect", b"idempotency-key", b"transfer
 class Front:
     """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`.
 
-    `inner` finds what is `given` in each request's state. `problems`: by how a path starts, what its errors
-    look like where that is not as usual. A server may start a route without ASGI: one of the
+    `inner` finds what is `given` in each request's state. `problem_of`: what errors on
+    a path look like. A server may start a route without ASGI: one of the
     platform's POST that has a `start`.
     """
 
@@ -75,11 +72,11 @@ class Front:
         routes: Mapping[tuple[str, str], Route],
         ids: Uuid7,
         given: Mapping[str, Any] | None = None,
-        problems: Mapping[str, Problems] | None = None,
+        problem_of: Callable[[str], Problems] = lambda path: problem_answer,
     ) -> None:
         self.inner = inner
         self._given = dict(given or {})
-        self._problems = problems or {}
+        self._problem_of = problem_of
         self._platform = platform
         self._limit = limit
         self.routes = routes
@@ -133,11 +130,8 @@ class Front:
         except _Gone:
             return
         except Exception as exc:
-            answer = self._problem(scope["path"])(exc, request_id)
+            answer = self._problem_of(scope["path"])(exc, request_id)
         await _reply(send, answer, _headers(state))
-
-    def _problem(self, path: str) -> Problems:
-        return next((its for start, its in self._problems.items() if path.startswith(start)), problem_answer)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send, body: bytes) -> None:
         """On to the framework; HEAD as a GET without its body, and OPTIONS with all the methods there are."""

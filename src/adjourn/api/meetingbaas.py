@@ -18,16 +18,15 @@ from adjourn.api.auth import PartnerAuth
 from adjourn.api.callers import check_status
 from adjourn.api.inputs import read_json
 from adjourn.api.problems import Answer, Problem, as_problem
-from adjourn.api.services import AnyRequest, Wired, answer, json_answer, request_id
-from adjourn.errors import AdjournError
+from adjourn.api.services import AnyRequest, Wired, answer, json_answer
 from adjourn.models import App
 from adjourn.sending.retries import QUIET
 from adjourn.sending.submission import parse_callback
 from adjourn.storage.base import RetryAsked
 
-__all__ = ["BOTS", "bot_problem", "bot_routes"]
+__all__ = ["VENDORS_PATHS", "bot_problem", "bot_routes"]
 
-BOTS = "/v2/bots/"
+VENDORS_PATHS = "/v2/"
 
 _KEY = "x-meeting-baas-api-key"
 # By the status that the same fault has in our own APIs.
@@ -47,11 +46,10 @@ _CODES: Mapping[int, str] = {
 def bot_routes(count: Middleware) -> Router:
     """`count` counts requests of `request.user`, who is known by then."""
     return Router(
-        path=f"{BOTS}{{bot_id:str}}",
+        path=f"{VENDORS_PATHS}bots/{{bot_id:str}}",
         route_handlers=[_resend_webhook, _retry_callback],
         guards=[check_status],
         middleware=[_KeyOnly, count],
-        exception_handlers={AdjournError: _error, Exception: _error},
     )
 
 
@@ -60,7 +58,8 @@ async def _resend_webhook(bot_id: FromPath[str], request: AnyRequest, services: 
     app: App = request.user
     asked = await services.resends.webhook(app, bot_id.lower())
     _check_pace(asked)
-    return _done("The webhook is being sent again", app)
+    held = "" if app.takes_attempts() else "; it waits until the account takes webhooks again"
+    return _done(f"The webhook is being sent again{held}")
 
 
 @post("/retry-callback", status_code=200)
@@ -70,7 +69,8 @@ async def _retry_callback(bot_id: FromPath[str], request: AnyRequest, services: 
     given = read_json(body, request.headers.get("content-type", "")) if body.strip() else None
     callback = None if given is None else parse_callback(given)
     _check_pace(await services.resends.callback(app, bot_id.lower(), callback))
-    return _done("The callback is being sent again", app)
+    held = "" if app.is_on else "; it waits until the account takes webhooks again"
+    return _done(f"The callback is being sent again{held}")
 
 
 def _check_pace(asked: RetryAsked | None) -> None:
@@ -82,9 +82,8 @@ def _check_pace(asked: RetryAsked | None) -> None:
     raise Problem(429, message, headers={"Retry-After": str(seconds)})
 
 
-def _done(message: str, app: App) -> Response[bytes]:
-    held = "" if app.is_on else "; it waits until the account takes webhooks again"
-    return answer(json_answer({"success": True, "data": {"message": message + held}}))
+def _done(message: str) -> Response[bytes]:
+    return answer(json_answer({"success": True, "data": {"message": message}}))
 
 
 class _KeyOnly(AbstractAuthenticationMiddleware):
@@ -113,8 +112,3 @@ def bot_problem(exc: Exception, request_id: str) -> Answer:
     if (wait := problem.headers.get("Retry-After")) is not None:
         body["retryAfter"] = int(wait)
     return Answer(problem.status, msgspec.json.encode(body), problem.headers)
-
-
-def _error(request: AnyRequest, exc: Exception) -> Response[bytes]:
-    """The framework's exception handler for these paths."""
-    return answer(bot_problem(exc, request_id(request)))

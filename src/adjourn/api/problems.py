@@ -1,7 +1,7 @@
 """Every error as its answer: `{code, error, message, request_id}` with the status of CONTRACTS 1.7."""
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import msgspec
 from litestar.exceptions import HTTPException
@@ -11,7 +11,15 @@ from adjourn.api.references import reference_of, reference_of_error
 from adjourn.errors import AdjournError, CatalogError, Conflict, Fault, InputError
 from adjourn.providers import Provider
 
-__all__ = ["Answer", "Problem", "Unauthorized", "UnknownEventType", "as_problem", "problem_answer"]
+__all__ = [
+    "Answer",
+    "Problem",
+    "Problems",
+    "Unauthorized",
+    "UnknownEventType",
+    "as_problem",
+    "problem_answer",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +56,10 @@ class Answer(msgspec.Struct, frozen=True):
     status: int
     body: bytes
     headers: Mapping[str, str] = {}
+
+
+Problems = Callable[[Exception, str], Answer]
+"""What is answered to an error, by the request's id."""
 
 
 class Problem(AdjournError):

@@ -9,7 +9,7 @@ from litestar import Request, Response
 from litestar.di import NamedDependency
 
 from adjourn.api.idempotency import Idempotency, Keep
-from adjourn.api.problems import Answer, problem_answer
+from adjourn.api.problems import Answer
 from adjourn.ids import Uuid7
 from adjourn.sending.apps import AppCache
 from adjourn.sending.automations import Automations
@@ -20,7 +20,7 @@ from adjourn.sending.resends import Resends
 from adjourn.sending.retries import Retries
 from adjourn.storage.base import Store
 
-__all__ = ["AnyRequest", "Services", "Wired", "Work", "answer", "handle_error", "json_answer", "request_id"]
+__all__ = ["AnyRequest", "Services", "Wired", "Work", "answer", "json_answer", "request_id"]
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -65,8 +65,3 @@ def answer(reply: Answer) -> Response[bytes]:
 
 def request_id(request: AnyRequest) -> str:
     return str(request.scope["state"]["request_id"])
-
-
-def handle_error(request: AnyRequest, exc: Exception) -> Response[bytes]:
-    """The framework's exception handler: every error in the documented form."""
-    return answer(problem_answer(exc, request_id(request)))

@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from adjourn.api.options import options_shape
 from adjourn.documents.schema import event_schema, json_schema
-from adjourn.models import App, Attempt, Connection, Delivery
+from adjourn.models import App, Attempt, Connection, Delivery, subject_of_target
 from adjourn.providers import EventType, Provider
 from adjourn.sending.fanout import Envelope, FanOut
 from adjourn.wirejson import utc
@@ -81,6 +81,7 @@ def connection_shape(connection: Connection) -> Json:
 
 
 def delivery_shape(delivery: Delivery) -> Json:
+    callback_of = subject_of_target(delivery.target)
     return given(
         {
             "id": delivery.id,
@@ -92,7 +93,8 @@ def delivery_shape(delivery: Delivery) -> Json:
             "retry_count": delivery.retry_count,
             "next_retry_at": delivery.next_retry_at,
             "delivered_at": delivery.delivered_at,
-            "automation_id": delivery.target,
+            "automation_id": None if callback_of is not None else delivery.target,
+            "callback_of": callback_of,
             "error_message": delivery.error,
             "created_at": delivery.created_at,
         }

@@ -15,7 +15,7 @@ from adjourn.api.services import AnyRequest, Services, Wired, answer, json_answe
 from adjourn.api.shapes import Json, given
 from adjourn.errors import Fault, InputError, NotFound
 from adjourn.models import App, DeliveryState, Filter, Health, Notice, NoticeState
-from adjourn.providers import PROVIDERS, Provider
+from adjourn.providers import PROVIDERS
 from adjourn.sending.health import standing
 from adjourn.sending.notices import render
 from adjourn.storage.base import Backlog, Waiting
@@ -34,13 +34,12 @@ class WebhookSettings(Controller):
         health = await services.store.infirmary.find_health(app.id)
         if health is None:
             raise NotFound("app", app.id)  # deleted just now
-        waiting = await services.store.log.backlog_of(app.id)
         notices = await services.store.infirmary.list_notices(app.id, limit=_NOTICES)
         status = {
             "webhook_enabled": app.webhook_enabled,
             "status": app.status,
             "disabled": None if app.disabled is None else given(msgspec.structs.asdict(app.disabled)),
-            "backlog": _backlog_shape(waiting, PROVIDERS[app.provider], now=datetime.now(UTC)),
+            "backlog": await _backlog_shape(services, app),
             "auto_disable": _standing_shape(app, health, rollout=services.auto_disable),
             "notices": [_notice_shape(each, app, caller(request)) for each in notices],
         }
@@ -84,25 +83,31 @@ async def _set_filter(
     return answer(json_answer(caller(request).shape(app)))
 
 
-def _backlog_shape(waiting: Sequence[Waiting], provider: Provider, *, now: datetime) -> Json:
+async def _backlog_shape(services: Services, app: App) -> Json:
+    waiting = await services.store.log.backlog_of(app.id)
     by_type = groupby(sorted(waiting, key=lambda each: each.event_type), lambda each: each.event_type)
     return {
         **_waiting_shape(waiting, "total"),
         "pending": sum(each.count for each in waiting if each.state is DeliveryState.PENDING),
         "failed": sum(each.count for each in waiting if each.state is DeliveryState.FAILED),
-        "by_event_type": [_of_type(name, [*found], provider, now) for name, found in by_type],
+        "by_event_type": [
+            {
+                "event_type": name,
+                **_waiting_shape([*found], "count"),
+                **await _expired_shape(services, app, name, now=datetime.now(UTC)),
+            }
+            for name, found in by_type
+        ],
     }
 
 
-def _of_type(name: str, waiting: Sequence[Waiting], provider: Provider, now: datetime) -> Json:
-    """With a warning where links in the oldest of these work no more."""
-    event_type = provider.resolve(name)
-    shape = {"event_type": name, **_waiting_shape(waiting, "count")}
-    if event_type is not None and event_type.links_last is not None:
-        ended = now - event_type.links_last
-        if min(each.oldest_at for each in waiting) < ended:
-            shape["links_expired_before"] = utc(ended)
-    return shape
+async def _expired_shape(services: Services, app: App, event_type: str, *, now: datetime) -> Json:
+    """A warning where links in the oldest event of that type that waits work no more."""
+    oldest = await services.store.log.oldest_waiting(app.id, event_type)
+    if oldest is None:
+        return {}
+    expire_at = PROVIDERS[app.provider].links_expire_at(event_type, msgspec.json.decode(oldest.data))
+    return {} if expire_at is None or expire_at > now else {"links_expired_at": utc(expire_at)}
 
 
 def _waiting_shape(waiting: Sequence[Waiting], counted: str) -> Json:

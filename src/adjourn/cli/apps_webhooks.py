@@ -67,9 +67,11 @@ def _show_backlog(screen: Screen, backlog: Backlog) -> None:
     rows = [(each.event_type, f"{each.count:,}", moment(each.oldest_at)) for each in backlog.by_event_type]
     screen.table([Column("Event type"), Column("Waiting"), Column("Oldest (UTC)")], rows)
     for each in backlog.by_event_type:
-        if each.links_expired_before:
-            before = moment(each.links_expired_before)
-            screen.line(f"links in {each.event_type} of before {before} UTC work no more", style="yellow")
+        if each.links_expired_at:
+            since = moment(each.links_expired_at)
+            screen.line(
+                f"links in the oldest {each.event_type} work no more since {since} UTC", style="yellow"
+            )
 
 
 def disable(session: Session, app_id: AppId) -> None:

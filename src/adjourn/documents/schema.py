@@ -13,7 +13,7 @@ from msgspec import Struct
 from adjourn.check import OpenStruct
 from adjourn.providers.provider import EventType, JsonObject
 
-__all__ = ["event_components", "event_schema", "json_schema"]
+__all__ = ["event_components", "event_schema", "json_schema", "sent_schema"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _OF_ITSELF = "#/$defs/{name}"
@@ -32,9 +32,12 @@ def json_schema(event_type: EventType) -> JsonObject:
 
 def event_schema(event_type: EventType) -> JsonObject:
     """The schema of the whole event, as lenient as receiving is: a vendor may add keys later."""
-    schema = _schema(event_type.event, event_type)
-    _describe_envelope(schema, event_type)
-    return schema
+    return _whole(event_type.received or event_type.event, event_type)
+
+
+def sent_schema(event_type: EventType) -> JsonObject:
+    """The schema of the whole event as it is sent, of several forms that receivers may get the one."""
+    return _whole(event_type.event, event_type)
 
 
 def event_components(event_types: Sequence[EventType], *, ref_template: str) -> tuple[list[str], JsonObject]:
@@ -43,13 +46,19 @@ def event_components(event_types: Sequence[EventType], *, ref_template: str) -> 
     `ref_template` is where they will stand: `#/components/schemas/{name}`. Structs of one name stay apart.
     """
     schemas, named = msgspec.json.schema_components(
-        [each.event for each in event_types], ref_template=ref_template
+        [each.received or each.event for each in event_types], ref_template=ref_template
     )
     names = [str(each["$ref"]).rpartition("/")[2] for each in schemas]
     for name, event_type in zip(names, event_types, strict=True):
         named[name] |= _head(event_type)
         _describe_envelope(named[name], event_type)
     return names, named
+
+
+def _whole(struct: type[Struct], event_type: EventType) -> JsonObject:
+    schema = _schema(struct, event_type)
+    _describe_envelope(schema, event_type)
+    return schema
 
 
 def _schema(struct: type[Struct], event_type: EventType) -> JsonObject:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from adjourn.documents import event_schema, json_schema
+from adjourn.documents import json_schema, sent_schema
 from adjourn.documents.asyncapi import VERSIONS
 from adjourn.documents.channels import Channel, channels
 from adjourn.documents.example import EXAMPLE_SECRET
@@ -72,7 +72,7 @@ def _envelope(provider: Provider) -> Iterator[FieldRow]:
     rows: dict[str, FieldRow] = {}
     having: dict[str, list[str]] = {}
     for each in provider.event_types.values():
-        for row in field_rows(event_schema(each)):
+        for row in field_rows(sent_schema(each)):
             if not row.path.startswith(("data.", "data[")):
                 rows.setdefault(row.path, _of_any(row, each))
                 having.setdefault(row.path, []).append(each.name)

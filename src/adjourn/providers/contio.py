@@ -38,7 +38,7 @@ from adjourn.providers.provider import (
     check_data,
     doc,
 )
-from adjourn.providers.reading import UnknownEvent
+from adjourn.providers.reading import ReceivedEvent, UnknownEvent
 from adjourn.signing import ContioSigner, ContioVerifier, Signer, Verified, Verifier
 
 # --- what the structs are made of
@@ -58,7 +58,7 @@ class ForUser(Struct, frozen=True, kw_only=True):
     email: Annotated[str, doc("User's email address")]
 
 
-class Envelope(Struct, frozen=True, kw_only=True, tag_field="event_type"):
+class Envelope(ReceivedEvent, frozen=True, kw_only=True, tag_field="event_type"):
     """What every event carries around its data."""
 
     event_id: Annotated[str, doc("Unique event ID for idempotency")]

@@ -46,6 +46,7 @@ from adjourn.providers.provider import (
     check_data,
     doc,
 )
+from adjourn.providers.reading import ReceivedEvent
 from adjourn.signing import Signer, StandardSigner, StandardVerifier, Verified, Verifier
 
 # --- what the structs are made of
@@ -92,7 +93,7 @@ SeriesBotScheduled = Annotated[
 ]
 
 
-class BotEnvelope(Struct, frozen=True, kw_only=True, tag_field="event"):
+class BotEnvelope(ReceivedEvent, frozen=True, kw_only=True, tag_field="event"):
     """What an event of a bot carries around its data."""
 
     extra: Annotated[
@@ -109,7 +110,7 @@ class BotEnvelope(Struct, frozen=True, kw_only=True, tag_field="event"):
         return str(self.__struct_config__.tag)
 
 
-class CalendarEnvelope(Struct, frozen=True, kw_only=True, tag_field="event"):
+class CalendarEnvelope(ReceivedEvent, frozen=True, kw_only=True, tag_field="event"):
     """What an event of a calendar carries around its data: nothing but its type."""
 
     @property
@@ -512,7 +513,6 @@ def _event_type(event: type[BotEnvelope | CalendarEnvelope], *, group: str, titl
         note=" ".join(note.split()) or None,
         data=get_type_hints(event)["data"],
         event=event,
-        links_last=_LINKS_LAST if name == _COMPLETED else None,
         sample=_SAMPLES[name],
     )
 
@@ -568,6 +568,9 @@ class MeetingBaas(Provider):
         if event_type != _COMPLETED or not isinstance(options, MeetingBaasOptions):
             return None
         return OwnForm(event_type, with_names(data)) if options.participants == "names" else None
+
+    def links_expire_at(self, event_type: str, data: JsonObject) -> datetime | None:
+        return datetime.fromisoformat(data["sent_at"]) + _LINKS_LAST if event_type == _COMPLETED else None
 
     def head(self, facts: Facts) -> bytes:
         event = wirejson.quoted(facts.event_type)

@@ -7,7 +7,7 @@ struct to decode into, and the docs, the portal and the schemas read the rest. P
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Annotated, Any, NamedTuple
@@ -70,8 +70,8 @@ class EventType:
     """One type of a catalog: what it means, its typed form, and a sample.
 
     `group` is its heading in the vendor's index; `since` the version that brought it, None where none is
-    documented. `data` is the struct of the event's data, `event` that of the whole event. Links in it work
-    for `links_last` after it was sent; None: they last, or there are none.
+    documented. `data` is the struct of the event's data, `event` that of the whole event. `received`
+    describes what receivers may get in its stead, where vendors send more than one form.
     """
 
     name: str
@@ -82,7 +82,7 @@ class EventType:
     note: str | None
     data: type[Struct]
     event: type[Struct]
-    links_last: timedelta | None = None
+    received: type[Struct] | None = None
     sample: JsonObject = field(compare=False, repr=False)
     """A whole event as it goes over the wire. Shared: copy before changing it."""
 
@@ -199,6 +199,10 @@ class Provider(ABC):
         Raises ConfigError for a secret that the vendor's signature cannot use.
         """
 
+    def links_expire_at(self, event_type: str, data: JsonObject) -> datetime | None:
+        """When links in published data cease to work; None: they last, or there are none."""
+        return None
+
     # what receiving asks
 
     @abstractmethod
@@ -222,7 +226,7 @@ class Provider(ABC):
     def read(self, body: bytes) -> Struct:
         """A body whose signature was verified, as one of `event_types`' events, or as an UnknownEvent.
 
-        Lenient: keys that the catalog has not are passed over, and formats are not checked. Raises
+        Lenient: formats are not checked, and keys that the catalog has not are in the event's `raw`. Raises
         EventError, and nothing else, for what is no JSON, and for a known type without what it must have.
         """
         return self._reader.read(body)

@@ -31,7 +31,7 @@ from adjourn.providers.provider import (
     doc,
     unsigned_verifier,
 )
-from adjourn.providers.reading import UnknownEvent
+from adjourn.providers.reading import ReceivedEvent, UnknownEvent
 from adjourn.signing import (
     BodyHmacSigner,
     BodyHmacVerifier,
@@ -109,7 +109,7 @@ class MeetingCompletedData(Struct, frozen=True, kw_only=True):
 
 
 class MeetingCompleted(
-    Struct, frozen=True, kw_only=True, rename="camel", tag_field="eventType", tag="meeting.completed"
+    ReceivedEvent, frozen=True, kw_only=True, rename="camel", tag_field="eventType", tag="meeting.completed"
 ):
     """Sent whenever a meeting has finished and its associated assets (recordings, transcripts, and notes)
     have been processed
@@ -125,6 +125,27 @@ class MeetingCompleted(
         return str(self.__struct_config__.tag)
 
 
+class DataAsReceived(Struct, frozen=True, kw_only=True):
+    meeting: Annotated[Meeting, doc("Details about the meeting (ID, name, participants, etc.).")]
+    organization: Annotated[
+        Organization, doc("Identifiers for the account and team associated with the meeting.")
+    ]
+    assets: Annotated[
+        Assets | UnsetType, doc("Links to meeting deliverables like transcripts and recordings.")
+    ] = UNSET
+
+
+class MeetingCompletedAsReceived(
+    Struct, frozen=True, kw_only=True, rename="camel", tag_field="eventType", tag="meeting.completed"
+):
+    """The same with its assets in either place: the schema has them in data, the sample beside it"""
+
+    id: Annotated[str, doc("Unique identifier for the webhook event.")]
+    created_at: Annotated[int, doc("Unix timestamp (milliseconds) when the event was generated.")]
+    data: Annotated[DataAsReceived, doc("Contains the core meeting and asset information.")]
+    assets: Annotated[Assets | UnsetType, doc("The same as data.assets, where they are not there.")] = UNSET
+
+
 _EVENT_TYPE = EventType(
     name="meeting.completed",
     group="Meeting",
@@ -134,6 +155,7 @@ _EVENT_TYPE = EventType(
     note=None,
     data=MeetingCompletedData,
     event=MeetingCompleted,
+    received=MeetingCompletedAsReceived,
     sample=msgspec.json.decode(resources.files(__package__).joinpath("quil_sample.json").read_bytes()),
 )
 

@@ -5,6 +5,7 @@ The first step behind the signature (signing/). Pure.
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any, Union
 
 import msgspec
@@ -12,10 +13,23 @@ from msgspec import Struct
 
 from adjourn.errors import EventError, Fault
 
-__all__ = ["EventReader", "UnknownEvent"]
+__all__ = ["EventReader", "ReceivedEvent", "UnknownEvent"]
+
+_BODY = "body"  # where an event keeps what it was read from
 
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _AT = " - at `"
+
+
+class ReceivedEvent(Struct, frozen=True, dict=True):
+    """What typed events are made of: each knows all that came, whatever its struct has of it."""
+
+    @cached_property
+    def raw(self) -> dict[str, Any]:
+        """The event's whole JSON as it came, with what the catalog has not."""
+        body = self.__dict__.get(_BODY)
+        found: dict[str, Any] = msgspec.to_builtins(self) if body is None else msgspec.json.decode(body)
+        return found
 
 
 class UnknownEvent(Struct, frozen=True):
@@ -51,7 +65,9 @@ class EventReader:
         try:
             event: Struct = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._read_at_length(body)
+            event = self._read_at_length(body)
+        if isinstance(event, ReceivedEvent):
+            event.__dict__[_BODY] = body
         return event
 
     def _read_at_length(self, body: bytes) -> Struct:

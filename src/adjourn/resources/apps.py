@@ -81,13 +81,13 @@ class CreatedApp(Struct, frozen=True, kw_only=True):
 class TypeBacklog(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What waits of one event type.
 
-    `links_expired_before`: links in what is older than that work no more, and some of it is.
+    `links_expired_at`: since when links in the oldest of it work no more.
     """
 
     event_type: str
     count: int
     oldest_at: Moment
-    links_expired_before: Moment | Maybe = UNSET
+    links_expired_at: Moment | Maybe = UNSET
 
 
 class Backlog(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -22,6 +22,7 @@ class Delivery(Struct, frozen=True, kw_only=True, omit_defaults=True):
     next_retry_at: Moment | Maybe = UNSET
     delivered_at: Moment | Maybe = UNSET
     automation_id: str | Maybe = UNSET
+    callback_of: str | Maybe = UNSET
 
 
 class Attempt(Struct, frozen=True, kw_only=True, omit_defaults=True):

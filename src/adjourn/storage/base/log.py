@@ -61,3 +61,6 @@ class Log(Protocol):
 
     async def backlog_of(self, app_id: str) -> list[Waiting]:
         """Everything that waits for an app, by event type and state."""
+
+    async def oldest_waiting(self, app_id: str, event_type: str) -> Publication | None:
+        """What the oldest delivery of that type that waits for an app is of."""

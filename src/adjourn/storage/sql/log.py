@@ -20,6 +20,14 @@ from adjourn.vault import Vault
 __all__ = ["SqlLog"]
 
 
+_OLDEST = f"""
+    SELECT {PUBLICATION_COLUMNS} FROM publication WHERE id = (
+        SELECT publication_id FROM event WHERE id = (
+            SELECT delivery.event_id FROM app JOIN job ON job.app_id = app.id AND job.seq > app.discard_seq
+            JOIN delivery ON delivery.id = job.delivery_id
+            WHERE app.id = ? AND delivery.event_type = ? AND delivery.state IN ('pending', 'failed')
+            ORDER BY delivery.id LIMIT 1))
+"""  # noqa: S608
 _BACKLOG = """
     SELECT delivery.event_type, delivery.state, count(*), min(delivery.created_at)
     FROM app JOIN job ON job.app_id = app.id AND job.seq > app.discard_seq
@@ -88,6 +96,13 @@ class SqlLog:
                 Waiting(event_type, DeliveryState(state), count, time(oldest))
                 for event_type, state, count, oldest in connection.execute(_BACKLOG, (app_id,))
             ]
+
+        return await self._database.read(run, turn=app_id)
+
+    async def oldest_waiting(self, app_id: str, event_type: str) -> Publication | None:
+        def run(connection: Connection) -> Publication | None:
+            row = connection.execute(_OLDEST, (app_id, event_type)).fetchone()
+            return None if row is None else read_publication(row)
 
         return await self._database.read(run, turn=app_id)
 
