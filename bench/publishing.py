@@ -34,7 +34,7 @@ from adjourn.models import App, AppOptions, AppStatus, Connection, ConnectionSta
 from adjourn.sending.apps import AppCache
 from adjourn.sending.planner import Planner
 from adjourn.sending.publisher import Publisher
-from adjourn.sending.submission import Submission, no_apps, parse_submission
+from adjourn.sending.submission import Submission, parse_submission
 
 _KEY = "pk_bench"
 _CONNECTIONS = 64
@@ -235,7 +235,7 @@ async def _over_http(front: Front, path: str, body: bytes, rounds: int) -> float
 def _reader(batch: int) -> Callable[[bytes], list[Submission]]:
     if batch == 1:
         return lambda body: [parse_submission(read_json(body, "application/json"))]
-    return lambda body: _read_batch(read_json(body, "application/json"), no_apps)
+    return lambda body: _read_batch(read_json(body, "application/json"), lambda app_ids: ())
 
 
 if __name__ == "__main__":

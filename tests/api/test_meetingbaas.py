@@ -13,7 +13,7 @@ import pytest
 from tests.api.harness import Api, check_problem, eventually, open_api
 
 from adjourn.signing import StandardVerifier
-from adjourn.testing import Received
+from adjourn.testing import Received, local_endpoint
 
 pytestmark = pytest.mark.anyio
 
@@ -426,3 +426,48 @@ async def test_a_resend_says_that_it_waits_where_there_is_no_url(api: Api) -> No
         await acme.received("/hook", 1)
         await api.platform.patch(f"/v1/platform/apps/{acme.id}", json={"webhook_url": None})
         assert "waits" in (await acme.resend()).json()["data"]["message"]
+
+
+async def test_a_new_callback_elsewhere_does_not_wait_behind_the_old_ones_lane(api: Api) -> None:
+    async with account(api) as acme, local_endpoint() as elsewhere:
+        await acme.publish(callback=acme.callback())
+        await acme.received("/callback", 1)
+        await api.platform.get("/v1/platform/deliveries")
+        assert (await acme.call_back(json={"url": f"{elsewhere.url}/fresh"})).status_code == 200
+        (called,) = await elsewhere.wait_for(1)
+        assert called.path == "/fresh"
+        assert (await acme.call_back(json={"url": f"{elsewhere.url}/other"})).status_code == 429
+        await asyncio.sleep(0)
+        assert len(elsewhere.received) == 1
+
+
+async def test_an_ask_while_an_attempt_is_under_way_is_told_so(api: Api) -> None:
+    async with account(api) as acme:
+        api.endpoint.pause()
+        await acme.publish()
+        await acme.received("/hook", 1)
+        error = check_error(await acme.resend(), 429, "FST_ERR_RATE_LIMIT_EXCEEDED")
+        assert error["retryAfter"] > 0
+        api.endpoint.resume()
+        assert len(await acme.received("/hook", 1)) == 1
+
+
+async def test_an_app_that_does_not_exist_is_named(api: Api) -> None:
+    body = {"event_type": "bot.completed", "data": {}, "audience": {"partner_app_ids": ["nobody"]}}
+    answer = await api.platform.post("/v1/platform/events", json=body)
+    (fault,) = check_problem(answer, 400, "validation_error")["faults"]
+    assert fault["path"] == "$.audience.partner_app_ids[0]"
+
+
+async def test_a_request_that_names_very_many_apps_is_refused_before_they_are_read(api: Api) -> None:
+    ids = [f"app-{number}" for number in range(6_000)]
+    events = [
+        {
+            "event_type": "bot.completed",
+            "data": {},
+            "audience": {"partner_app_ids": [f"{n}-{i}" for i in ids]},
+        }
+        for n in range(2)
+    ]
+    answer = await api.platform.post("/v1/platform/events/batch", json={"events": events})
+    check_problem(answer, 413, "payload_too_large")

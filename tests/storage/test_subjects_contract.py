@@ -8,8 +8,10 @@ import pytest
 from tests.storage.harness import KEY, MINUTE, MS, QUIET, START, Backend, World, ids_of, kept
 
 from adjourn.config import Secret
+from adjourn.endpoint import lane_id
 from adjourn.errors import ConfigError, NotFound
 from adjourn.models import (
+    CALLBACK_LANE,
     AppStatus,
     Callback,
     DeliveryState,
@@ -561,3 +563,55 @@ async def test_a_callback_that_is_gone_switches_nothing_off(one: World) -> None:
     assert await one.store.directory.get_app("app") == before
     assert await one.store.infirmary.list_notices("app", limit=10) == []
     assert await one.state(claimed.id) is DeliveryState.ABANDONED
+
+
+async def test_one_stays_while_an_earlier_event_of_its_app_waits_for_a_callback(one: World) -> None:
+    called_back = to_bot(one)
+    await tell(one, final(one.delivery(), called_back=called_back, callback=PLAIN), delivery=called_back)
+    await ended(one)  # its last event has no callback of its own
+    one.clock.advance(MINUTE)
+    assert await one.store.subjects.sweep(before=one.clock.now) == 0
+    assert await one.store.subjects.callbacks_of([("app", BOT)]) == {("app", BOT): PLAIN}
+
+
+# another callback, another lane
+
+
+async def called_back_later(one: World) -> NewDelivery:
+    """What waits to go to the bot's callback."""
+    delivery, called_back = one.delivery(), to_bot(one)
+    await tell(one, final(delivery, called_back=called_back, callback=WITH_SECRET), delivery=called_back)
+    return called_back
+
+
+async def test_what_waits_moves_to_the_lane_of_the_new_url(one: World) -> None:
+    called_back = await called_back_later(one)
+    await one.store.subjects.set_callback("app", BOT, PLAIN)
+    (claimed,) = await one.claim()
+    assert (claimed.id, claimed.target) == (called_back.id, TO_BOT)
+    assert claimed.lane_id == lane_id("app", "https://other.example.com:443", CALLBACK_LANE)
+    assert await one.claim() == []
+
+
+async def test_a_url_of_the_same_origin_leaves_it_in_its_lane(one: World) -> None:
+    called_back = await called_back_later(one)
+    await one.store.subjects.set_callback("app", BOT, Callback(url="https://bots.example.com/other"))
+    assert [each.lane_id for each in await one.claim()] == [called_back.lane_id]
+
+
+async def test_what_is_under_way_stays_and_its_retry_is_found(one: World) -> None:
+    called_back = await called_back_later(one)
+    (claimed,) = await one.claim()
+    await one.store.subjects.set_callback("app", BOT, PLAIN)
+    await one.store.queue.give_back("w1", [claimed])
+    assert [(each.id, each.lane_id) for each in await one.claim()] == [(called_back.id, called_back.lane_id)]
+
+
+async def test_one_that_is_final_is_asked_for_again_in_the_new_lane(one: World) -> None:
+    called_back = await called_back_later(one)
+    (claimed,) = await one.claim()
+    await one.record(one.success(claimed))
+    await one.store.subjects.set_callback("app", BOT, PLAIN)
+    await one.ask(called_back.id)
+    (again_,) = await one.claim()
+    assert again_.lane_id == lane_id("app", "https://other.example.com:443", CALLBACK_LANE)

@@ -19,6 +19,7 @@ from adjourn.api.callers import check_status
 from adjourn.api.inputs import read_json
 from adjourn.api.problems import Answer, Problem, as_problem
 from adjourn.api.services import AnyRequest, Wired, answer, json_answer
+from adjourn.errors import NotFound
 from adjourn.models import App
 from adjourn.sending.retries import QUIET
 from adjourn.sending.submission import parse_callback
@@ -29,6 +30,8 @@ __all__ = ["VENDORS_PATHS", "bot_problem", "bot_routes"]
 VENDORS_PATHS = "/v2/"
 
 _KEY = "x-meeting-baas-api-key"
+_SOON = 5  # seconds
+_LONGEST_ID = 255  # characters: no subject has a longer one
 # By the status that the same fault has in our own APIs.
 _CODES: Mapping[int, str] = {
     400: "FST_ERR_VALIDATION",
@@ -56,7 +59,7 @@ def bot_routes(count: Middleware) -> Router:
 @post("/resend-webhook", status_code=200)
 async def _resend_webhook(bot_id: FromPath[str], request: AnyRequest, services: Wired) -> Response[bytes]:
     app: App = request.user
-    asked = await services.resends.webhook(app, bot_id.lower())
+    asked = await services.resends.webhook(app, _known_id(bot_id))
     _check_pace(asked)
     held = "" if app.takes_attempts() else "; it waits until the account takes webhooks again"
     return _done(f"The webhook is being sent again{held}")
@@ -68,17 +71,25 @@ async def _retry_callback(bot_id: FromPath[str], request: AnyRequest, services: 
     body = await request.body()
     given = read_json(body, request.headers.get("content-type", "")) if body.strip() else None
     callback = None if given is None else parse_callback(given)
-    _check_pace(await services.resends.callback(app, bot_id.lower(), callback))
+    _check_pace(await services.resends.callback(app, _known_id(bot_id), callback))
     held = "" if app.is_on else "; it waits until the account takes webhooks again"
     return _done(f"The callback is being sent again{held}")
 
 
+def _known_id(bot_id: str) -> str:
+    if len(bot_id) > _LONGEST_ID:
+        raise NotFound("bot", f"{bot_id[:_LONGEST_ID]}...")
+    return bot_id.lower()
+
+
 def _check_pace(asked: RetryAsked | None) -> None:
-    """Raises Problem (429) where the last ask was a moment ago: nothing more was sent."""
-    if asked is None or not asked.is_repeated:
+    """Raises Problem (429) where nothing more is sent: one is under way, or was asked for a moment ago."""
+    if asked is None or asked.scheduled:
         return
-    seconds = max(1, ceil((asked.at + QUIET - datetime.now(UTC)).total_seconds()))
-    message = f"it was sent again just now; ask once more in {seconds} s"
+    seconds, message = _SOON, "an attempt is under way: ask again once it has ended"
+    if asked.is_repeated:
+        seconds = max(1, ceil((asked.at + QUIET - datetime.now(UTC)).total_seconds()))
+        message = f"it was sent again just now; ask once more in {seconds} s"
     raise Problem(429, message, headers={"Retry-After": str(seconds)})
 
 

@@ -11,7 +11,7 @@ from adjourn.api.idempotency import Call, Idempotency, Keep
 from adjourn.api.inputs import read_json
 from adjourn.api.problems import Answer
 from adjourn.api.shapes import accepted_shape
-from adjourn.errors import CatalogError, Fault, InputError
+from adjourn.errors import CatalogError, Fault, InputError, TooLarge
 from adjourn.sending.apps import AppCache, Strangers
 from adjourn.sending.fanout import FanOut
 from adjourn.sending.publisher import Publisher
@@ -20,6 +20,7 @@ from adjourn.sending.submission import ProvidersOf, Submission, parse_submission
 __all__ = ["Publishing"]
 
 _MOST_EVENTS = 1000
+_MOST_APPS = 10_000  # each would get a delivery: of one request ENGINE.md allows no more
 _MOST_FAULTS = 100  # of a batch that are told
 
 _encode = msgspec.json.Encoder().encode
@@ -98,7 +99,10 @@ class _Publish:
         try:
             return self._read(raw, self._apps.providers_of)
         except Strangers:
-            await self._apps.load(_apps_named(raw))
+            named = _apps_named(raw)
+            if len(named) > _MOST_APPS:
+                raise TooLarge(f"one request addresses at most {_MOST_APPS:,} apps") from None
+            await self._apps.load(named)
         return self._read(raw, self._of_known)
 
     def _of_known(self, app_ids: Sequence[str]) -> set[str]:

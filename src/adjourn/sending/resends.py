@@ -1,31 +1,40 @@
 """What a vendor's clients ask for by the id of a bot: its last webhook once more, or its callback."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 
 from adjourn.endpoint import lane_id, parse_endpoint
 from adjourn.errors import Conflict, NotFound
 from adjourn.ids import Uuid7
 from adjourn.models import App, Callback, Subject, callback_target, lane_target
-from adjourn.sending.retries import Retries
+from adjourn.sending.retries import QUIET, Retries
 from adjourn.storage.base import Log, NewDelivery, RetryAsked, Subjects
 
 __all__ = ["Resends"]
 
-_LOOKS = 20
-_BETWEEN_LOOKS = 0.1  # seconds
+_LOOKS = 8
+_BETWEEN_LOOKS = 0.25  # seconds
 
 
 class Resends:
-    """`poke`: something waits in the store, and is due."""
+    """`now`: the store's clock. `poke`: something waits in the store, and is due."""
 
     def __init__(
-        self, *, subjects: Subjects, log: Log, retries: Retries, ids: Uuid7, poke: Callable[[], None]
+        self,
+        *,
+        subjects: Subjects,
+        log: Log,
+        retries: Retries,
+        ids: Uuid7,
+        now: Callable[[], Awaitable[datetime]],
+        poke: Callable[[], None],
     ) -> None:
         self._subjects = subjects
         self._log = log
         self._retries = retries
         self._ids = ids
+        self._now = now
         self._poke = poke
 
     async def webhook(self, app: App, subject_id: str) -> RetryAsked:
@@ -44,11 +53,13 @@ class Resends:
     async def callback(self, app: App, subject_id: str, callback: Callback | None) -> RetryAsked | None:
         """One more attempt of its final event at its callback. `callback` takes the place of the one it has.
 
-        None where it had not gone to a callback before: then it goes now. Raises NotFound, and Conflict where
-        it has no final event yet, or no callback.
+        None where it had not gone to a callback before: then it goes now. Nothing changes where the last ask
+        was a moment ago. Raises NotFound, and Conflict where it has no final event yet, or no callback.
         """
         subject = await self._ended(app, subject_id)
         if callback is not None:
+            if (repeated := await self._repeated(app, subject.callback_delivery_id)) is not None:
+                return repeated
             subject = await self._subjects.set_callback(app.id, subject_id, callback)
         if subject.callback is None:
             raise Conflict(f"bot {subject_id!r} has no callback: send one as the body")
@@ -60,6 +71,15 @@ class Resends:
         if subject.callback_delivery_id is None:
             raise Conflict(f"bot {subject_id!r} has just had another last event: ask again")
         return await self._ask(app.id, subject.callback_delivery_id)
+
+    async def _repeated(self, app: App, delivery_id: str | None) -> RetryAsked | None:
+        if delivery_id is None:
+            return None
+        delivery = await self._log.get_delivery(app.id, delivery_id)
+        asked_at = delivery.retry_asked_at
+        if asked_at is None or not timedelta(0) <= await self._now() - asked_at <= QUIET:
+            return None
+        return RetryAsked(delivery=delivery, scheduled=False, at=asked_at, is_repeated=True)
 
     async def _ask(self, app_id: str, delivery_id: str) -> RetryAsked:
         """Whoever got the webhook may ask before its outcome is on record: that is waited for a while."""
@@ -80,7 +100,7 @@ class Resends:
     async def _ended(self, app: App, subject_id: str) -> Subject:
         subject = await self._known(app, subject_id)
         if subject.event_id is None:
-            raise Conflict(f"bot {subject_id!r} has not ended: there is no last event to send")
+            raise Conflict(f"bot {subject_id!r} has not ended, or its last event went nowhere")
         return subject
 
     async def _call_back(self, app: App, subject: Subject, callback: Callback) -> bool:

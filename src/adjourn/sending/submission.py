@@ -22,7 +22,6 @@ __all__ = [
     "EventBody",
     "ProvidersOf",
     "Submission",
-    "no_apps",
     "parse_callback",
     "parse_submission",
     "utc_spelling",
@@ -30,11 +29,6 @@ __all__ = [
 
 ProvidersOf = Callable[[Sequence[str]], Collection[str]]
 """The names of the providers of apps, by their ids; an app that does not exist has none."""
-
-
-def no_apps(app_ids: Sequence[str]) -> Collection[str]:
-    """Where no apps are known."""
-    return ()
 
 
 _DEFAULT_PROVIDER = "contio"
@@ -104,10 +98,11 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     callback: Callback | None = None
 
 
-def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf = no_apps) -> Submission:
+def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf | None = None) -> Submission:
     """Check decoded JSON against the request's form and the catalog.
 
-    Without a provider it is that of the apps addressed, by `providers_of`, whatever that raises.
+    Without a provider it is that of the apps addressed, by `providers_of`, whatever that raises; without
+    that, contio.
     Raises InputError or CatalogError with every fault found, each with its JSON path.
     """
     body = fitting(EventBody, raw)
@@ -161,18 +156,21 @@ def _callback(body: CallbackBody) -> Callback:
     return Callback(url=body.url, secret=secret, method=body.method)
 
 
-def _provider(body: EventBody, path: str, providers_of: ProvidersOf) -> Provider:
+def _provider(body: EventBody, path: str, providers_of: ProvidersOf | None) -> Provider:
     """The one named, or that of the apps addressed: CONTRACTS 1.2."""
     name = body.provider
     if name is None:
         name = _DEFAULT_PROVIDER
-        if body.audience.partner_app_ids:
+        if body.audience.partner_app_ids and providers_of is not None:
             of_apps = providers_of(body.audience.partner_app_ids)
+            if not of_apps:
+                fault = Fault(f"{path}.audience.partner_app_ids[0]", "is no app's id")
+                raise InputError("the audience names an app that does not exist", faults=[fault])
             if len(of_apps) > 1:
                 reason = f"are apps of {' and '.join(sorted(of_apps))}: name the provider, or apps of one"
                 fault = Fault(f"{path}.audience.partner_app_ids", reason)
                 raise InputError("the provider is not clear", faults=[fault])
-            name = next(iter(of_apps), name)
+            name = next(iter(of_apps))
     provider = PROVIDERS.get(name)
     if provider is None:
         reason = f"must be one of {', '.join(PROVIDERS)}"

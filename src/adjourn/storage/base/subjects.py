@@ -25,7 +25,10 @@ class Subjects(Protocol):
         """The present callbacks of those that have one: read when deliveries to them are claimed."""
 
     async def set_callback(self, app_id: str, subject_id: str, callback: Callback) -> Subject:
-        """Give it a callback in place of the one it may have: what waits goes there. Raises NotFound."""
+        """Give it a callback in place of the one it may have: what waits goes there, by that URL's lane.
+
+        Raises NotFound.
+        """
 
     async def call_back(self, app_id: str, subject_id: str, delivery: NewDelivery) -> bool:
         """Store a delivery of its final event to its callback, due now, where there was none.

@@ -6,12 +6,13 @@ from datetime import datetime
 import msgspec
 
 from adjourn.config import Secret
+from adjourn.endpoint import lane_id, parse_endpoint
 from adjourn.errors import ConfigError, Conflict, NotFound, StorageError
-from adjourn.models import Callback, Subject, lane_target
+from adjourn.models import CALLBACK_LANE, Callback, Subject, lane_target
 from adjourn.storage.base import Entry, NewDelivery, SubjectKey
 from adjourn.storage.sql.connection import Connection, Database, Row, any_of, look_up
 from adjourn.storage.sql.rows import to_ms
-from adjourn.storage.sql.waiting import wait
+from adjourn.storage.sql.waiting import wait, wake
 from adjourn.vault import Vault
 
 __all__ = ["SqlSubjects", "forget_subjects", "note_subjects"]
@@ -40,6 +41,10 @@ _SET_CALLBACK = f"""
 """  # noqa: S608
 _CALLED_BACK = "UPDATE subject SET callback_delivery_id = ?, heard_at = ? WHERE app_id = ? AND id = ?"
 _EVENT = "SELECT 1 FROM event WHERE id = ?"  # on PostgreSQL its day may have been dropped
+_PLACE = "SELECT lane_id, owner FROM delivery WHERE id = ?"
+_JOB = "SELECT due FROM job WHERE delivery_id = ?"
+_MOVE_JOB = "UPDATE job SET lane_id = ? WHERE delivery_id = ? AND owner IS NULL"
+_MOVE = "UPDATE delivery SET lane_id = ? WHERE id = ?"
 _LANE = "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _DELIVERY = """
     INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, created_at, state)
@@ -50,13 +55,14 @@ _CALLBACKS = f"""
     SELECT subject.app_id, subject.id, {_CALLBACK} FROM given CROSS JOIN subject
     WHERE subject.app_id = given.app_id AND subject.id = given.id AND callback_url IS NOT NULL
 """  # noqa: S608
-# What still waits to go to a callback needs it.
-_OLD = """
+# What still waits to go to a callback needs it: while anything of an app does, all its subjects stay.
+_OLD = f"""
     SELECT app_id, id FROM subject
     WHERE heard_at < ? AND NOT EXISTS (
-        SELECT 1 FROM job WHERE job.delivery_id = subject.callback_delivery_id)
+        SELECT 1 FROM lane JOIN job ON job.lane_id = lane.id
+        WHERE lane.app_id = subject.app_id AND lane.target = '{CALLBACK_LANE}')
     ORDER BY heard_at LIMIT ?
-"""
+"""  # noqa: S608
 _FORGET = "DELETE FROM subject WHERE app_id = ? AND id = ?"
 _AT_ONCE = 256  # subjects in one statement
 
@@ -84,12 +90,15 @@ class SqlSubjects:
 
     async def set_callback(self, app_id: str, subject_id: str, callback: Callback) -> Subject:
         values = (*_sealed(callback, self._vault), to_ms(self._clock()), app_id, subject_id)
-        row = await self._database.write(
-            "set_callback", lambda connection: connection.execute(_SET_CALLBACK, values).fetchone()
-        )
-        if row is None:
-            raise NotFound("subject", subject_id)
-        return _read(row, self._vault)
+
+        def run(connection: Connection) -> Row:
+            row: Row | None = connection.execute(_SET_CALLBACK, values).fetchone()
+            if row is None:
+                raise NotFound("subject", subject_id)
+            _move(connection, row[4], app_id, callback)
+            return row
+
+        return _read(await self._database.write("set_callback", run), self._vault)
 
     async def call_back(self, app_id: str, subject_id: str, delivery: NewDelivery) -> bool:
         now = to_ms(self._clock())
@@ -160,6 +169,25 @@ def _let_wait(connection: Connection, delivery: NewDelivery, now: int) -> None:
     lane = (delivery.lane_id, delivery.app_id, delivery.origin, lane_target(delivery.target))
     connection.execute(_LANE, lane)
     wait(connection, delivery.id, delivery.app_id, delivery.lane_id, due=now)
+
+
+def _move(connection: Connection, delivery_id: str | None, app_id: str, callback: Callback) -> None:
+    """What waits to go to a callback, or may be asked for again, goes by the lane of its URL.
+
+    One whose attempt is under way stays in its lane: its job is to be where its delivery says.
+    """
+    origin = parse_endpoint(callback.url).origin
+    lane = lane_id(app_id, origin, CALLBACK_LANE)
+    row = None if delivery_id is None else connection.hold(_PLACE, (delivery_id,)).fetchone()
+    if row is None or row[0] == lane or row[1] is not None:
+        return
+    connection.execute(_LANE, (lane, app_id, origin, CALLBACK_LANE))
+    job = connection.execute(_JOB, (delivery_id,)).fetchone()
+    if job is not None:
+        wake(connection, lane, job[0])
+        if not connection.execute(_MOVE_JOB, (lane, delivery_id)).rowcount:
+            return  # claimed just now
+    connection.execute(_MOVE, (lane, delivery_id))
 
 
 def _callbacks(connection: Connection, keys: Sequence[SubjectKey]) -> list[Row]:
