@@ -123,6 +123,11 @@ class VerificationError(AdjournError):
         super().__init__(message)
         self.code = code
 
+    @property
+    def hint(self) -> str:
+        """The likely cause, and what to do about it: for the log, never for the answer. "": none is known."""
+        return ""
+
 
 class ConfigError(AdjournError):
     """A setting is wrong or missing: the process cannot start until it is mended."""

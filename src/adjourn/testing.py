@@ -1,16 +1,110 @@
-"""What you need to test against Adjourn: a real HTTP endpoint on loopback that records what it gets."""
+"""What you need to test against Adjourn: events of the vendors, signed as theirs are, for a receiver; and a
+real HTTP endpoint on loopback that records what a sender sends it.
+"""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
 
 import msgspec
 
-__all__ = ["LocalEndpoint", "Received", "local_endpoint"]
+from adjourn import wirejson
+from adjourn.config import Secret
+from adjourn.documents.example import example_app
+from adjourn.errors import CatalogError, ConfigError, Fault
+from adjourn.providers import Provider
+from adjourn.receiving.receiver import Vendor
+from adjourn.signing import SecretHeaderSigner, Signer
+
+__all__ = ["LocalEndpoint", "Received", "encode", "local_endpoint", "sample", "sign"]
 
 _LONGEST_HEAD = 64 << 10  # bytes
 _END_OF_HEAD = b"\r\n\r\n"
+
+
+def sample(vendor: Provider | Vendor, event_type: str, **changes: Any) -> bytes:
+    """The body of one event of that type, as the vendor sends it. The same bytes each time.
+
+    `changes` take the place of what the sample's `data` has: `sample(contio, "meeting.completed",
+    title="Retro")`. Nothing checks them. Raises CatalogError for a type that the vendor has not.
+    """
+    provider = _provider(vendor)
+    found = provider.resolve(event_type)
+    if found is None:
+        fault = Fault("event_type", f"there are {', '.join(provider.event_types)}")
+        raise CatalogError(event_type, faults=[fault], provider=provider.name)
+    return encode(found.sample | {"data": found.sample_data | changes})
+
+
+def encode(event: Mapping[str, Any]) -> bytes:
+    """A whole event as its body: compact JSON, as the vendors write it."""
+    return wirejson.dumps(dict(event))
+
+
+def sign(
+    vendor: Provider | Vendor,
+    event: bytes | Mapping[str, Any],
+    secret: Secret | str = "",
+    *,
+    at: datetime | None = None,
+    event_id: str | None = None,
+    callback: bool = False,
+    **options: Any,
+) -> dict[str, str]:
+    """The headers of a request with that body, as the vendor signs it `at` that time, or now.
+
+    `event` is the body, or the event that `encode` makes it of. `event_id` goes into the headers that have
+    one; by default it is the event's own, or made of the body. `callback`: as its callbacks are. `options`
+    are an app's: signature_profile="sdk" for Contio, signature="hmac-hex" for Quil. Raises ConfigError for a
+    secret or an option that the vendor's signature cannot use.
+    """
+    provider = _provider(vendor)
+    body = event if isinstance(event, bytes) else encode(event)
+    signer = _callback_signer(provider, secret) if callback else _signer(provider, secret, options)
+    timestamp = int((datetime.now(UTC) if at is None else at).timestamp())
+    headers = signer.sign(body, event_id=event_id or _event_id(body), timestamp=timestamp)
+    return {"Content-Type": "application/json", **headers}
+
+
+def _provider(vendor: Provider | Vendor) -> Provider:
+    return vendor if isinstance(vendor, Provider) else vendor.PROVIDER
+
+
+def _signer(provider: Provider, secret: Secret | str, options: Mapping[str, Any]) -> Signer:
+    if unknown := sorted(options.keys() - set(provider.options.__struct_fields__)):
+        raise ConfigError(f"an app of {provider.title} has no option {unknown[0]!r}")
+    try:
+        chosen = msgspec.convert(options, provider.options)
+    except msgspec.ValidationError as exc:
+        raise ConfigError(f"an option of {provider.title}: {exc}") from exc
+    return provider.signer(example_app(provider, chosen), [_secret(secret)])
+
+
+def _callback_signer(provider: Provider, secret: Secret | str) -> Signer:
+    if provider.callbacks is None:
+        raise ConfigError(f"{provider.title} sends no callbacks")
+    return SecretHeaderSigner(secret, header=provider.callbacks.secret_header)
+
+
+def _secret(secret: Secret | str) -> Secret:
+    return secret if isinstance(secret, Secret) else Secret(secret)
+
+
+def _event_id(body: bytes) -> str:
+    """The event's own, where its body has one that a header can carry."""
+    try:
+        event = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        event = None
+    given = [event.get(name) for name in ("event_id", "id")] if isinstance(event, dict) else []
+    own = next((each for each in given if isinstance(each, str) and each), "")
+    if own.isascii() and own.isprintable() and own and " " not in own:
+        return own
+    return f"evt-{sha256(body).hexdigest()[:32]}"
 
 
 class Received(msgspec.Struct, frozen=True, kw_only=True):

@@ -57,13 +57,14 @@ class BodyHmacVerifier:
         _check(header, encoding, prefix)
         self._keys = tuple(HmacSha256(whole(secret)) for secret in shared_secrets(secrets, header))
         self._name = header.lower()
+        self.reads = (self._name,)
         self._encoding = encoding
         self._prefix = prefix
 
     def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
         """The body alone is proven. Raises VerificationError only."""
         check_body(body)
-        (value,) = Picked(headers, (self._name,)).require(self._name)
+        (value,) = Picked(headers, self.reads).require(self._name)
         given = [self._read(value)]
         if not any_equal((key.digest(body) for key in self._keys), given):
             raise VerificationError(

@@ -58,6 +58,8 @@ class ContioVerifier:
     the receiver must drop duplicates by the event_id in the body. Raises ConfigError as ContioSigner does.
     """
 
+    reads = (_SIGNATURE, _TIMESTAMP)
+
     def __init__(self, *secrets: Secret | str, strict: bool = False) -> None:
         self._keys = tuple(HmacSha256(whole(secret)) for secret in shared_secrets(secrets, _SIGNATURE))
         self._strict = strict
@@ -65,7 +67,7 @@ class ContioVerifier:
     def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
         """The timestamp is proven in the documented profile only. Raises VerificationError only."""
         check_body(body)
-        picked = Picked(headers, (_SIGNATURE, _TIMESTAMP))
+        picked = Picked(headers, self.reads)
         if (picked.find(_SIGNATURE) or "").startswith(_SDK_PREFIX):
             return self._verify_sdk(picked, body)
         return self._verify_documented(picked, body, now)

@@ -66,7 +66,10 @@ class Signer(Protocol):
 
 
 class Verifier(Protocol):
-    """Tells a sender's webhooks from anyone else's."""
+    """Tells a sender's webhooks from anyone else's. `reads`: the headers it looks at, in lower case."""
+
+    @property
+    def reads(self) -> Sequence[str]: ...
 
     def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
         """What is proven about `body`, the bytes as received. `now` is aware.

@@ -37,11 +37,12 @@ class SecretHeaderVerifier:
         # hashed: compared in constant time whatever their lengths
         self._known = [_hashed(secret) for secret in _checked(*secrets, header=header)]
         self._name = header.lower()
+        self.reads = (self._name,)
 
     def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
         """That the sender knows the secret is all that is proven. Raises VerificationError only."""
         check_body(body)
-        (value,) = Picked(headers, (self._name,)).require(self._name)
+        (value,) = Picked(headers, self.reads).require(self._name)
         if not any_equal(self._known, [_hashed(value)]):
             raise VerificationError("signature_mismatch", f"{self._name} is none of the known secrets")
         return Verified(scheme="secret-header", profile=self._name)

@@ -45,15 +45,15 @@ class StandardVerifier:
     def __init__(self, *secrets: Secret | str, prefix: str = "webhook-", bare: Bare = "base64") -> None:
         self._keys = read_verifying(secrets, bare)
         check_name(prefix + "signature")
-        self._names = tuple(prefix.lower() + name for name in ("id", "timestamp", "signature"))
+        self.reads = tuple(prefix.lower() + name for name in ("id", "timestamp", "signature"))
         self._versions = " or ".join(sorted({key.version for key in self._keys}))
 
     def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
         """The id and the timestamp are signed, and so proven. Raises VerificationError only."""
         check_body(body)
-        event_id, sent, signature = Picked(headers, self._names).require(*self._names)
+        event_id, sent, signature = Picked(headers, self.reads).require(*self.reads)
         given = self._read(signature)
-        timestamp = read_timestamp(self._names[1], sent, now=now)
+        timestamp = read_timestamp(self.reads[1], sent, now=now)
         signed = f"{event_id}.{sent}.".encode() + body
         for key in self._keys:
             if key.fits(signed, given.get(key.version, ())):
@@ -62,12 +62,12 @@ class StandardVerifier:
                 )
         raise VerificationError(
             "signature_mismatch",
-            f"no {self._versions} signature in {self._names[2]} fits the body and a known secret",
+            f"no {self._versions} signature in {self.reads[2]} fits the body and a known secret",
         )
 
     def _read(self, value: str) -> Mapping[str, Sequence[bytes]]:
         """The signatures given, by their version: one at least that a key here may fit."""
-        name = self._names[2]
+        name = self.reads[2]
         given: dict[str, list[bytes]] = {}
         for entry in value.split():
             if match := _ENTRY.fullmatch(entry):
