@@ -87,6 +87,7 @@ _PATTERNS: Mapping[str | None, str] = {
     "http-url": (
         r"\A(?=.{8,2000}\Z)https?://[A-Za-z0-9._-]+(?::[1-9][0-9]{0,3})?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?\Z"
     ),
+    "header-value": r"\A(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z",
     "id": rf"\A[^\x00-\x1f\x7f]{{1,{_LONGEST_ID}}}\Z",
     "text": r"\A[^\x00]*\Z",
     "uri": rf"\A{_URI}\Z",
