@@ -257,14 +257,27 @@ class TestEnding:
                     out, err = process.communicate(timeout=WITHIN)
         assert (process.returncode, out, err) == (130, "", "")
 
-    @pytest.mark.parametrize("missing", ["typer", "rich", "httpx", "litestar", "httptools", "uvicorn"])
-    def test_without_the_servers_packages_it_names_the_extra(self, missing: str) -> None:
-        code = (
-            f"import sys; sys.modules[{missing!r}] = None; from adjourn.cli import main; sys.exit(main([]))"
-        )
-        ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    @pytest.mark.parametrize("missing", ["litestar", "httptools", "uvicorn"])
+    @pytest.mark.parametrize("command", ["serve", "demo", "worker"])
+    def test_without_the_servers_packages_what_needs_them_names_the_extra(
+        self, missing: str, command: str
+    ) -> None:
+        ran = without(missing, command, "--workers", "2")
         assert (ran.returncode, ran.stdout) == (2, "")
-        assert ran.stderr.startswith("the command needs pip install 'adjourn[server]'")
+        expected = f"error: `adjourn {command}` needs pip install 'adjourn[server]' ("
+        assert ran.stderr.startswith(expected)
+        assert ran.stderr.count("\n") == 1
+
+    def test_without_the_servers_packages_the_rest_goes_on(self) -> None:
+        ran = without("litestar", "samples", "quil")
+        assert (ran.returncode, ran.stderr) == (0, "")
+        assert ran.stdout.startswith('{"id":')
+
+    @pytest.mark.parametrize("missing", ["typer", "rich", "httpx"])
+    def test_without_its_own_packages_it_names_the_extra(self, missing: str) -> None:
+        ran = without(missing)
+        assert (ran.returncode, ran.stdout) == (2, "")
+        assert ran.stderr.startswith("the command needs pip install 'adjourn[cli]'")
         assert ran.stderr.count("\n") == 1
 
     def test_what_the_output_cannot_encode_is_escaped(self, cli: Cli, server: str) -> None:
@@ -274,6 +287,15 @@ class TestEnding:
             out, err = process.communicate(timeout=WITHIN)
         assert (process.returncode, err) == (0, "")
         assert f"{app_id}  Zo\\xeb \\u2603" in out
+
+
+def without(missing: str, *argv: str) -> "subprocess.CompletedProcess[str]":
+    """The command, run where that package is not installed."""
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None; "
+        f"from adjourn.cli import main; sys.exit(main({[*argv]!r}))"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
 
 
 def _same(left: object, right: object) -> None:

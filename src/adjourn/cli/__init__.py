@@ -1,6 +1,6 @@
 """The command `adjourn`: `main` is its entry point.
 
-It is part of the server's packages; the receiver library alone only gets to say so.
+It needs packages that the receiver library alone does without, and then it gets to say so.
 """
 
 import sys
@@ -20,6 +20,6 @@ except ModuleNotFoundError as exc:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command, `argv` without the program's name, and return its exit code (cli/failure.py, Exit)."""
     if _NOT_INSTALLED is not None:
-        sys.stderr.write(f"the command needs pip install 'adjourn[server]' ({_NOT_INSTALLED} is missing)\n")
+        sys.stderr.write(f"the command needs pip install 'adjourn[cli]' ({_NOT_INSTALLED} is missing)\n")
         return 2
     return run(sys.argv[1:] if argv is None else argv)

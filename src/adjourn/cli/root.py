@@ -8,12 +8,11 @@ import typer
 from typer.core import TyperGroup
 
 from adjourn import __version__
-from adjourn.cli import apps_credentials, apps_import, apps_webhooks, connections, publish, serve
+from adjourn.cli import apps_credentials, apps_import, apps_webhooks, connections, publish
 from adjourn.cli.apps import apps
 from adjourn.cli.asyncapi import asyncapi
 from adjourn.cli.automations import automations
 from adjourn.cli.deliveries import deliveries
-from adjourn.cli.demo import demo
 from adjourn.cli.event_types import types
 from adjourn.cli.events import events
 from adjourn.cli.failure import Exit, Failure
@@ -21,9 +20,19 @@ from adjourn.cli.replays import replays
 from adjourn.cli.samples import samples
 from adjourn.cli.screen import Screen
 from adjourn.cli.session import Json, Key, Url, given_options
+from adjourn.cli.verify import verify
 from adjourn.errors import AdjournError, StorageError
 
 __all__ = ["run"]
+
+_NO_SERVER: str | None = None
+try:
+    from adjourn.cli import serve
+    from adjourn.cli.demo import demo
+except ModuleNotFoundError as exc:
+    if exc.name is None or exc.name.partition(".")[0] == "adjourn":
+        raise  # a fault of ours, nothing that could be installed
+    _NO_SERVER = exc.name
 
 _INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 
@@ -44,6 +53,15 @@ def _version(asked: bool) -> None:
     if asked:
         Screen().line(f"adjourn {__version__}")
         raise typer.Exit
+
+
+_ANY_OPTIONS = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def _needs_server(ctx: typer.Context) -> None:
+    """Needs pip install 'adjourn[server]'."""
+    reason = f"`adjourn {ctx.info_name}` needs pip install 'adjourn[server]' ({_NO_SERVER} is missing)"
+    raise Failure(Exit.WRONG, reason)
 
 
 def _options(
@@ -88,10 +106,16 @@ def _root() -> typer.Typer:
         rich_markup_mode="markdown",
         pretty_exceptions_enable=False,  # it would show local variables, and so secrets
     )
-    root.command("demo")(demo)
+    if _NO_SERVER is None:
+        root.command("demo")(demo)
+    root.command("verify")(verify)
     root.command("samples")(samples)
     root.command("asyncapi")(asyncapi)
-    serve.register(root)
+    if _NO_SERVER is None:
+        serve.register(root)
+    else:
+        for name in ("demo", "serve", "worker", "secret-key"):
+            root.command(name, context_settings=_ANY_OPTIONS)(_needs_server)
     publish.register(root)
     connections.register(root)
     for more in (apps_webhooks, apps_credentials, apps_import):

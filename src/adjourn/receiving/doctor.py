@@ -235,7 +235,7 @@ def _look_at_clock(case: Case, longest: int) -> Diagnosis:
         else f"it was signed {_span(off)} after now: this clock is slow, or the sender's fast"
     )
     if abs(off) >= _HALF_HOUR and abs(off - _HALF_HOUR * round(off / _HALF_HOUR)) < timedelta(minutes=2):
-        text += "; so many half hours look like a time zone: `now` must be aware, and timestamps Unix seconds"
+        text += "; that is so many half hours: is it a time zone? timestamps are Unix seconds, of UTC"
     then = case.at(sent)
     if not _can_be_tried(case, longest) or then.passes():
         return Diagnosis("clock", text, certain=_can_be_tried(case, longest))

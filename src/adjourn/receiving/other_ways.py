@@ -74,11 +74,10 @@ def look_at_senders(case: Case) -> Diagnosis | None:
 
 
 def _other_sender(case: Case, call: str, verifier: Verifier, *, certain: bool) -> Diagnosis:
-    listed = ", ".join(verifier.reads)
-    proof = ", and fits it" if certain else ""
+    listed, fit = ", ".join(verifier.reads), " and they fit" * certain
     return Diagnosis(
         "other_sender",
-        f"it is signed as {call} is ({listed}{proof}), not as {_call(case.provider)}: make it a receiver",
+        f"the headers are those of {call} ({listed}){fit}: this receiver is one of {_call(case.provider)}",
         certain=certain,
     )
 

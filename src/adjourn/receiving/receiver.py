@@ -14,7 +14,7 @@ from adjourn.config import Secret
 from adjourn.errors import ConfigError, EventError, Fault, VerificationError
 from adjourn.providers import CalendarChanged, MeetingEnded, Provider, UnknownEvent
 from adjourn.receiving.diagnosis import Case, Diagnosis, make_verifier, read_pairs
-from adjourn.receiving.doctor import diagnose
+from adjourn.receiving.doctor import LONGEST_TRIED, diagnose
 from adjourn.receiving.secret_forms import name_fault
 from adjourn.signing import Headers, Verified, Verifier
 
@@ -74,7 +74,11 @@ class Refused(VerificationError):
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """Bounded: some milliseconds at most, whatever came. For the log, never for the answer."""
-        return diagnose(self._case)
+        return self.diagnose(longest=LONGEST_TRIED)
+
+    def diagnose(self, *, longest: int) -> Diagnosis:
+        """The same, trying bodies of up to so many bytes in other forms."""
+        return diagnose(self._case, longest=longest)
 
     @property
     def hint(self) -> str:
