@@ -31,6 +31,7 @@ Cause = Literal[
     "options",
     "secret_form",
     "secret_mixed_up",
+    "secret_rotated",
     "key_pair",
     "unknown",
 ]

@@ -13,7 +13,7 @@ from msgspec import structs
 
 from adjourn.receiving.body_forms import body_forms, name_body_fault
 from adjourn.receiving.diagnosis import Case, Diagnosis
-from adjourn.receiving.other_ways import look_at_senders, try_options
+from adjourn.receiving.other_ways import look_at_senders, try_options, try_other_signature
 from adjourn.receiving.secret_forms import name_fault, secret_forms
 
 __all__ = ["LONGEST_TRIED", "diagnose"]
@@ -260,7 +260,7 @@ _LOOKS: dict[str, tuple[Look, ...]] = {
         _try_secrets,
         try_options,
         _try_body_forms,
-        look_at_senders,
+        try_other_signature,
         _look_at_secrets,
         _look_at_key_kind,
         _look_at_body,

@@ -10,7 +10,7 @@ from adjourn.providers import PROVIDERS, Provider
 from adjourn.receiving.diagnosis import Case, Diagnosis, make_verifier
 from adjourn.signing import StandardVerifier, Verifier
 
-__all__ = ["look_at_senders", "try_options"]
+__all__ = ["look_at_senders", "try_options", "try_other_signature"]
 
 _MOST_SECRETS = 4
 _MOST_OPTIONS = 48  # ways of a provider's options
@@ -70,6 +70,19 @@ def look_at_senders(case: Case) -> Diagnosis | None:
     for call, verifier in found:
         if case.names.issuperset(verifier.reads):
             return _other_sender(case, call, verifier, certain=False)
+    return None
+
+
+def try_other_signature(case: Case) -> Diagnosis | None:
+    """Of a request with two: the sender's new secret makes the one, every secret in force the other."""
+    for _, verifier in _senders(case):
+        if case.passes(by=verifier):
+            return Diagnosis(
+                "secret_rotated",
+                f"the request's other signature fits ({', '.join(verifier.reads)}): the sender has a new "
+                "secret, and that one is by the old secret, too; get the new one, accept both for a while",
+                certain=True,
+            )
     return None
 
 

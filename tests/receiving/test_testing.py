@@ -1,0 +1,99 @@
+"""adjourn.testing: samples and signatures for tests of a receiver."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from adjourn import ConfigError, Receiver, Secret, contio, meetingbaas, quil
+from adjourn.errors import CatalogError
+from adjourn.providers import PROVIDERS
+from adjourn.testing import encode, sample, sign
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
+def test_every_type_has_a_sample_that_is_received(provider: Any) -> None:
+    receiver = Receiver(provider, SECRET)
+    for name, event_type in provider.event_types.items():
+        body = sample(provider, name)
+        got = receiver.receive(sign(provider, body, SECRET, at=NOW), body, now=NOW)
+        assert type(got.event) is event_type.event
+        assert json.loads(body) == event_type.sample
+
+
+def test_changes_take_the_place_of_the_samples_data() -> None:
+    plain, changed = (
+        json.loads(sample(contio, "meeting.created", **each)) for each in ({}, {"title": "Retro"})
+    )
+    assert changed["data"] == plain["data"] | {"title": "Retro"}
+    assert plain["data"]["title"] != "Retro"
+
+
+def test_a_type_that_is_none_says_what_there_is() -> None:
+    with pytest.raises(CatalogError, match=r"meeting\.completed"):
+        sample(quil, "bot.completed")
+
+
+def test_an_old_name_is_that_of_its_type() -> None:
+    assert sample(contio, "workflow.assignment.created") == sample(contio, "automation.assignment.created")
+
+
+def test_an_event_is_signed_as_its_body() -> None:
+    event = {"event_type": "meeting.new", "event_id": "evt-7", "data": {"title": "Ü", "n": 5.0}}
+    assert (
+        encode(event) == '{"event_type":"meeting.new","event_id":"evt-7","data":{"title":"Ü","n":5}}'.encode()
+    )
+    assert sign(contio, event, SECRET, at=NOW) == sign(contio, encode(event), SECRET, at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"event_id":"evt-7"}', "evt-7"),
+        (b'{"id":"q-1"}', "q-1"),
+        (b'{"id":"two words"}', "evt-"),
+        (b'{"id":""}', "evt-"),
+        (b'{"id":3}', "evt-"),
+        (b"[]", "evt-"),
+        (b"\xff", "evt-"),
+    ],
+)
+def test_the_id_in_the_headers_is_the_events_own_or_made_of_it(body: bytes, expected: str) -> None:
+    given = sign(quil, body, SECRET, at=NOW)["webhook-id"]
+    assert given == expected or (expected == "evt-" and given.startswith("evt-") and len(given) == 36)
+    assert sign(quil, body, SECRET, at=NOW, event_id="mine")["webhook-id"] == "mine"
+
+
+def test_each_vendors_headers() -> None:
+    body = b"{}"
+    stamp = "1768473000"
+    assert sign(contio, body, SECRET, at=NOW)["X-Contio-Timestamp"] == stamp
+    assert sign(contio, body, SECRET, at=NOW, signature_profile="sdk")["X-Contio-Signature"].startswith(
+        "sha256="
+    )
+    assert sign(meetingbaas, body, Secret(SECRET), at=NOW)["svix-timestamp"] == stamp
+    assert sign(quil, body, SECRET, at=NOW, signature="hmac-hex", signature_header="X-Sig").keys() == {
+        "Content-Type",
+        "X-Sig",
+    }
+    assert sign(quil, body, signature="none") == {"Content-Type": "application/json"}
+    assert sign(meetingbaas, body, "s3cret", callback=True)["x-mb-secret"] == "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("vendor", "secret", "options", "says"),
+    [
+        (contio, SECRET, {"nonsense": 1}, "has no option 'nonsense'"),
+        (contio, SECRET, {"signature_profile": "md5"}, "an option of Contio: Invalid enum value 'md5'"),
+        (contio, "", {}, "missing or empty"),
+        (meetingbaas, "short", {}, "24 to 64 bytes"),
+        (contio, SECRET, {"callback": True}, "sends no callbacks"),
+    ],
+)
+def test_what_cannot_be_signed_says_why(vendor: Any, secret: str, options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        sign(vendor, b"{}", secret, at=NOW, **options)
