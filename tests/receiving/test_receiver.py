@@ -1,6 +1,7 @@
 """Receiver: what passes, as what, and what it says of the rest."""
 
 import json
+import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -352,6 +353,65 @@ def test_nothing_but_two_errors_comes_of_any_request(
         said = "received"
     assert said
     assert SECRET[6:] not in said
+
+
+def mangled(rng: random.Random, body: bytes) -> bytes:
+    """One byte changed, left out, put in or moved; or cut."""
+    at, other = rng.randrange(len(body)), rng.randrange(len(body))
+    match rng.randrange(5):
+        case 0:
+            return body[:at] + bytes([body[at] ^ (1 << rng.randrange(8))]) + body[at + 1 :]
+        case 1:
+            return body[:at] + body[at + 1 :]
+        case 2:
+            return body[:at] + rng.randbytes(1) + body[at:]
+        case 3:
+            return body[:at]
+        case _:
+            low, high = min(at, other), max(at, other)
+            return body[:low] + body[high : high + 1] + body[low:high] + body[high + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("vendor", "event_type", "options"),
+    [
+        (contio, "meeting.completed", {}),
+        (contio, "meeting.completed", {"signature_profile": "sdk"}),
+        (meetingbaas, "bot.completed", {}),
+        (quil, "meeting.completed", {}),
+        (quil, "meeting.completed", {"signature": "hmac-hex"}),
+    ],
+)
+def test_of_thousands_of_mangled_requests_none_passes(
+    vendor: Any, event_type: str, options: dict[str, Any]
+) -> None:
+    body = sample(vendor, event_type)
+    headers = sign(vendor, body, SECRET, at=NOW, **options)
+    own = {"signature": options["signature"]} if "signature" in options else {}
+    receiver = Receiver(vendor, SECRET, **own)
+    assert receiver.receive(headers, body, now=NOW)
+    rng = random.Random(6)
+    for _ in range(2_000):
+        other = mangled(rng, body)
+        if other == body:
+            continue
+        with pytest.raises(VerificationError):
+            receiver.receive(headers, other, now=NOW)
+
+
+def test_of_thousands_of_mangled_headers_none_passes() -> None:
+    """Each is signed: the id, the time, and of the signature every character."""
+    body = sample(meetingbaas, "bot.completed")
+    headers = sign(meetingbaas, body, SECRET, at=NOW, event_id="msg_2KWPBgLlAfxdpx2AI54pPJ85f4W")
+    receiver = Receiver(meetingbaas, SECRET, callback_secrets="s3cret")
+    rng = random.Random(6)
+    for _ in range(3_000):
+        name = rng.choice(["svix-id", "svix-timestamp", "svix-signature"])
+        value = mangled(rng, headers[name].encode()).decode("latin-1")
+        if value.split() == headers[name].split():
+            continue
+        with pytest.raises(VerificationError):
+            receiver.receive({**headers, name: value}, body, now=NOW)
 
 
 # --- other implementations

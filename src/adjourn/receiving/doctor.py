@@ -226,8 +226,10 @@ def _look_at_unit(case: Case) -> Diagnosis | None:
 
 def _look_at_clock(case: Case, longest: int) -> Diagnosis:
     """By how much it is off, and whether all else is right."""
-    name = next(each for each in case.verifier.reads if each.endswith("timestamp"))
-    sent = _EPOCH + timedelta(seconds=int(case.find(name) or "0"))
+    given = [case.find(each) or "" for each in case.verifier.reads if each.endswith("timestamp")]
+    if len(given) != 1 or not re.fullmatch(r"[0-9]{1,11}", given[0]):
+        return Diagnosis("clock", f"is a clock wrong? {case.error}", certain=False)
+    sent = _EPOCH + timedelta(seconds=int(given[0]))
     off = case.now - sent
     text = (
         f"it was signed {_span(off)} before now: repeated, held up on the way, or this clock is fast"

@@ -127,6 +127,8 @@ class Receiver:
     def receive(self, headers: Headers, body: bytes, *, now: datetime | None = None) -> Received:
         """One request: its headers as any framework has them, and the bytes of its body as they came.
 
+        `now` is when it came; if it is not given, that is now.
+
         Raises VerificationError: answer a bare 401, and log the error with its `hint`. Raises EventError for
         a body that is signed, and still no event of this vendor: answer 400. Nothing else, whatever came.
         """
