@@ -1015,3 +1015,14 @@ def test_a_worker_keeps_the_lease_that_it_is_given(run: Run) -> None:
         await w.settled(DELIVERED, 3)
 
     run(test, pace=msgspec.structs.replace(QUICK, lease=30.0, heartbeat=0.02))
+
+
+@pytest.mark.parametrize("broken", ["reap", "discard"])
+def test_what_keeps_house_in_one_way_does_not_wait_for_the_others(run: Run, broken: str) -> None:
+    async def test(w: World) -> None:
+        w.queue.down.add(broken)
+        swept = w.queue.calls["sweep"]
+        await eventually(lambda: w.queue.calls["sweep"] >= swept + 2)
+        assert w.queue.calls[broken] > 0
+
+    run(test)

@@ -172,7 +172,7 @@ class Worker:
         """Raises StorageError."""
         await self._enlist()
         await self._queue.reap()
-        loops = (self._claim_due, self._heartbeat, self._keep_house)
+        loops = (self._claim_due, self._heartbeat, self._reap, self._discard, self._sweep)
         self._loops = [asyncio.create_task(self._repeat(each)) for each in loops]
 
     async def drain(self, grace: timedelta) -> None:
@@ -219,13 +219,19 @@ class Worker:
         await self._enlist()
         await asyncio.sleep(self._pace.heartbeat)
 
-    async def _keep_house(self) -> None:
+    async def _reap(self) -> None:
         await asyncio.sleep(self._pace.housekeeping)
         await self._enlist()  # or it might reap itself, where the store's clock has leapt
         if await self._queue.reap():
             self.poke()
+
+    async def _discard(self) -> None:
+        await asyncio.sleep(self._pace.housekeeping)
         while await self._queue.discard(limit=_DISCARD):
             pass
+
+    async def _sweep(self) -> None:
+        await asyncio.sleep(self._pace.housekeeping)
         await self._queue.sweep(answers_before=await self._queue.now() - _ANSWERS_KEPT)
 
     async def _claim_due(self) -> None:
