@@ -133,7 +133,7 @@ class Receiver:
         a body that is signed, and still no event of this vendor: answer 400. Nothing else, whatever came.
         """
         at = datetime.now(UTC) if now is None else now.astimezone(UTC)
-        if isinstance(headers, Iterator):
+        if type(headers) is not dict and isinstance(headers, Iterator):
             headers = tuple(headers)
         is_callback, verifier = self._choose(headers)
         try:

@@ -30,23 +30,28 @@ class Picked:
     but printable ASCII, a list as some frameworks have it included.
     """
 
+    __slots__ = ("_found", "_others")
+
     def __init__(self, headers: Headers, names: Sequence[str]) -> None:
         self._found: dict[str, str] = {}
-        self._seen: set[str] = set()
+        self._others: list[str] = []
         pairs: Iterable[tuple[str | bytes, str | bytes]]
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        pairs = headers.items() if type(headers) is dict or isinstance(headers, Mapping) else headers
         for raw_name, raw_value in pairs:
-            name = _latin1(raw_name).lower()
+            name = (raw_name if isinstance(raw_name, str) else raw_name.decode("latin-1")).lower()
             if name in names:
                 self._take(name, raw_value)
-            elif _SIGNATURE_LIKE.search(name):
-                self._seen.add(name)
+            else:
+                self._others.append(name)
 
     def _take(self, name: str, raw_value: object) -> None:
-        if not isinstance(raw_value, str | bytes):
+        if isinstance(raw_value, str):
+            value = raw_value
+        elif isinstance(raw_value, bytes):
+            value = raw_value.decode("latin-1")
+        else:
             kind = type(raw_value).__name__
             raise VerificationError("malformed_header", f"{name} must be one text, got {kind}")
-        value = _latin1(raw_value)
         if not (value.isascii() and value.isprintable()):
             raise VerificationError("malformed_header", f"{name} is not printable ASCII")
         if self._found.setdefault(name, value) != value:
@@ -57,15 +62,17 @@ class Picked:
 
     def require(self, *names: str) -> list[str]:
         """Their values. Raises VerificationError (missing_header) that names all missing."""
-        if missing := [name for name in names if name not in self._found]:
-            seen = sorted(self._seen.union(self._found))[:_MOST_NAMED]
-            listed = ", ".join(ascii(name[:LONGEST_NAMED])[1:-1] for name in seen) or "none like them"
-            raise VerificationError("missing_header", f"missing {', '.join(missing)}; seen: {listed}")
-        return [self._found[name] for name in names]
+        try:
+            return [self._found[name] for name in names]
+        except KeyError:
+            raise self._missing(names) from None
 
-
-def _latin1(text: str | bytes) -> str:
-    return text if isinstance(text, str) else text.decode("latin-1")
+    def _missing(self, names: Sequence[str]) -> VerificationError:
+        missing = [name for name in names if name not in self._found]
+        like = {name for name in self._others if _SIGNATURE_LIKE.search(name)}
+        seen = sorted(like.union(self._found))[:_MOST_NAMED]
+        listed = ", ".join(ascii(name[:LONGEST_NAMED])[1:-1] for name in seen) or "none like them"
+        return VerificationError("missing_header", f"missing {', '.join(missing)}; seen: {listed}")
 
 
 def check_event_id(event_id: str) -> None:

@@ -74,7 +74,7 @@ class HmacKey(HmacSha256):
         return "v1," + b2a_base64(outer.digest(), newline=False).decode()
 
     def fits(self, signed: bytes, given: Sequence[bytes]) -> bool:
-        return any_equal([b64encode(self.digest(signed))], given)
+        return any_equal((b2a_base64(self.digest(signed), newline=False),), given)
 
 
 def new_secret(token_bytes: Callable[[int], bytes] = secrets.token_bytes) -> Secret:

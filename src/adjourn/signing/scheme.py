@@ -34,6 +34,7 @@ __all__ = [
 
 TOLERANCE = timedelta(minutes=5)  # CONTRACTS 1.4 and 4: the same in both directions and both schemes
 
+_TOLERANCE = TOLERANCE.total_seconds()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMP = re.compile(r"[0-9]{1,11}")  # to the year 5138: each is a datetime
 
@@ -116,19 +117,24 @@ def read_timestamp(name: str, value: str, *, now: datetime) -> datetime:
         raise VerificationError(
             "malformed_header", f"{name} must be Unix seconds, got {value[:LONGEST_NAMED]!r}"
         )
-    late = (now - _EPOCH).total_seconds() - int(value)
-    if abs(late) > TOLERANCE.total_seconds():
+    seconds = int(value)
+    late = (now - _EPOCH).total_seconds() - seconds
+    if not -_TOLERANCE <= late <= _TOLERANCE:
         raise VerificationError(
             "timestamp_out_of_tolerance",
             f"{name} is {ceil(abs(late))} s in the {'past' if late > 0 else 'future'}; "
-            f"at most {TOLERANCE.total_seconds():.0f} s are tolerated",
+            f"at most {_TOLERANCE:.0f} s are tolerated",
         )
-    return datetime.fromtimestamp(int(value), UTC)
+    return datetime.fromtimestamp(seconds, UTC)
 
 
 def any_equal(expected: Iterable[bytes], given: Sequence[bytes]) -> bool:
     """Whether one of those given is one of those expected, each compared in constant time."""
-    return any(compare_digest(one, other) for one in expected for other in given)
+    for one in expected:  # loops: any() costs more than a comparison
+        for other in given:
+            if compare_digest(one, other):
+                return True
+    return False
 
 
 def reveal_all(secrets: Sequence[Secret | str]) -> list[str]:
