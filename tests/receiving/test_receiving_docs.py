@@ -1,9 +1,7 @@
 """docs/receiving.md: its code runs, and does what it says."""
 
-import ast
 import asyncio
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, get_args
 
@@ -17,7 +15,6 @@ from adjourn.testing import sample, sign
 
 PAGE = (Path(__file__).parents[2] / "docs" / "receiving.md").read_text("utf-8")
 BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-FRAMEWORKS = ("flask", "fastapi", "django")
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = sample(contio, "meeting.completed")
 
@@ -35,9 +32,7 @@ def run(text: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("text", BLOCKS)
 def test_python_runs(text: str) -> None:
-    assert ast.parse(text)
-    if not any(f"from {name}" in text and find_spec(name) is None for name in FRAMEWORKS):
-        assert run(text)
+    assert run(text)
 
 
 def test_the_handler_answers_as_it_says(
@@ -76,7 +71,6 @@ def test_the_options_of_the_command_are_its_own() -> None:
     assert options <= set(adjourn.cli.verify.verify.__annotations__)
 
 
-@pytest.mark.skipif(find_spec("flask") is None, reason="Flask is not installed")
 def test_flask() -> None:
     client = run(block("from flask"))["app"].test_client()
     answers = [
@@ -86,7 +80,6 @@ def test_flask() -> None:
     assert answers == [200, 401]
 
 
-@pytest.mark.skipif(find_spec("fastapi") is None, reason="FastAPI is not installed")
 def test_fastapi() -> None:
     app = run(block("from fastapi"))["app"]
 
@@ -99,10 +92,9 @@ def test_fastapi() -> None:
     assert [asyncio.run(ask(body)) for body in (BODY, BODY + b" ")] == [200, 401]
 
 
-@pytest.mark.skipif(find_spec("django") is None, reason="Django is not installed")
 def test_django() -> None:
-    from django.conf import settings  # type: ignore[import-not-found]
-    from django.test import RequestFactory  # type: ignore[import-not-found]
+    from django.conf import settings  # type: ignore[import-untyped]
+    from django.test import RequestFactory  # type: ignore[import-untyped]
 
     settings.configure(DEBUG=True)
     webhook = run(block("from django"))["webhook"]
