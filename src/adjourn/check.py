@@ -12,10 +12,8 @@ that is as strict (`_strict_type`). The closures are the rule, and say what is w
 
 import difflib
 import json
-import re
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
-from datetime import date
 from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union
 
@@ -23,9 +21,8 @@ import msgspec
 import msgspec.inspect as mi
 from msgspec import Meta, Struct
 
-from adjourn.endpoint import parse_endpoint
 from adjourn.errors import Fault
-from adjourn.header import find_name_fault, find_value_fault
+from adjourn.formats import FORMATS, PATTERNS
 
 __all__ = ["OpenStruct", "check", "fitting"]
 
@@ -54,55 +51,9 @@ _JSON_NAMES: Mapping[type, str] = {
     dict: "an object",
 }
 
-_DATE_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
-    r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
-)
-
-_UUID = r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # of any version
-
-# RFC 3986, appendix A, absolute and with a host where it has an authority. Each repetition is possessive:
-# no text makes the match slow.
-_NAMED = r"(?:[A-Za-z0-9._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})"
-_PATH = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2})"
-_QUERY = r"(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})"
-_URI = (
-    rf"[A-Za-z][A-Za-z0-9+.-]*:"
-    rf"(?://(?:(?:{_NAMED}|:)*+@)?(?:\[[0-9A-Fa-f:.]++\]|{_NAMED}++)(?::[0-9]*+)?(?:/{_PATH}*+)?|(?!//){_PATH}++)"
-    rf"(?:\?{_QUERY}*+)?(?:\#{_QUERY}*+)?"
-)
-
-_LONGEST_ID = 255  # characters
-
-_DATE = (
-    r"(?!0000)[0-9]{4}-"
-    r"(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-)
-_TIME = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]+)?"
-
-# As strings have it that no closure refuses; what they do not take may still be right.
-_PATTERNS: Mapping[str | None, str] = {
-    "date-time": rf"\A{_DATE}[Tt]{_TIME}(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z",
-    # Of what endpoint.py takes, that with a host of a name or IPv4 and at most four digits of a port.
-    "http-url": (
-        r"\A(?=.{8,2000}\Z)https?://[A-Za-z0-9._-]+(?::[1-9][0-9]{0,3})?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?\Z"
-    ),
-    "header-value": r"\A(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z",
-    "id": rf"\A[^\x00-\x1f\x7f]{{1,{_LONGEST_ID}}}\Z",
-    "text": r"\A[^\x00]*\Z",
-    "uri": rf"\A{_URI}\Z",
-    "utc-date-time": rf"\A{_DATE}T{_TIME}Z\Z",
-    "uuid": rf"\A{_UUID}\Z",
-}
-
 # difflib costs about 0.1 ms a key: past these bounds a hostile body would buy seconds with it.
 _MOST_SUGGESTIONS = 20
 _LONGEST_SUGGESTED = 64
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w.-]+")
-_LONGEST_EMAIL = 254  # characters: RFC 5321, 4.5.3.1.3
 
 
 def check(struct: type[Struct], value: object, *, path: str = "$") -> list[Fault]:
@@ -169,7 +120,7 @@ def _strict_type(node: mi.Type, format_name: str | None = None) -> Any:
         case mi.FloatType(gt=None, lt=None, multiple_of=None, ge=low, le=high):
             return Annotated[float, Meta(ge=low, le=high)]
         case mi.StrType(min_length=shortest, max_length=longest, pattern=None):
-            pattern = _PATTERNS.get(format_name)
+            pattern = None if format_name is None else PATTERNS.get(format_name)
             if format_name is not None and pattern is None:
                 raise TypeError(f"no pattern for {format_name}")
             return Annotated[str, Meta(min_length=shortest, max_length=longest, pattern=pattern)]
@@ -307,30 +258,6 @@ def _anything(_value: Any) -> Sequence[_Problem]:
     return _FINE
 
 
-def _date_time(value: str) -> Sequence[_Problem]:
-    """RFC 3339 without leap seconds: no clock in Python could read one back."""
-    if _DATE_TIME.fullmatch(value):
-        try:
-            date.fromisoformat(value[:10])
-        except ValueError:  # 30 February, the year 0000
-            pass
-        else:
-            return _FINE
-    return (("", "must be an RFC 3339 date-time with an offset, like 2025-01-15T10:30:00Z"),)
-
-
-def _utc_date_time(value: str) -> Sequence[_Problem]:
-    """RFC 3339 in UTC, as JavaScript's toISOString spells it but for the digits of its fraction."""
-    if value[10:11] == "T" and value.endswith("Z") and not _date_time(value):
-        return _FINE
-    return (("", "must be an RFC 3339 date-time in UTC ending in Z, like 2025-01-15T10:30:00Z"),)
-
-
-def _matches(pattern: str, reason: str) -> _Check:
-    match = re.compile(pattern).fullmatch
-    return lambda value: _FINE if match(value) else (("", reason),)
-
-
 def _told_by(find_fault: Callable[[str], str | None]) -> _Check:
     def check(value: str) -> Sequence[_Problem]:
         reason = find_fault(value)
@@ -339,55 +266,9 @@ def _told_by(find_fault: Callable[[str], str | None]) -> _Check:
     return check
 
 
-def _http_url(value: str) -> Sequence[_Problem]:
-    try:
-        parse_endpoint(value)
-    except ValueError as exc:
-        return (("", str(exc)),)
-    return _FINE
-
-
-def _email(value: str) -> Sequence[_Problem]:
-    """One address, and nothing that makes it several; whether it works shows when mail is sent."""
-    if len(value) <= _LONGEST_EMAIL and _EMAIL.fullmatch(value):
-        return _FINE
-    return (("", "must be an e-mail address, like dev@example.com"),)
-
-
-def _id(value: str) -> Sequence[_Problem]:
-    """Whatever form it has, it goes into paths, headers and logs."""
-    if not value:
-        return (("", "must not be empty"),)
-    if len(value) > _LONGEST_ID:
-        return (("", f"must have at most {_LONGEST_ID} characters"),)
-    return (("", "must have no control characters"),) if _CONTROL.search(value) else _FINE
-
-
-def _name(value: str) -> Sequence[_Problem]:
-    """It goes into mails and onto screens."""
-    if value and not value.strip():
-        return (("", "must not be blank"),)
-    return (("", "must have no control characters"),) if _UNSEEN.search(value) else _FINE
-
-
-def _text(value: str) -> Sequence[_Problem]:
-    """PostgreSQL keeps no NUL in a text."""
-    return (("", "must have no NUL (U+0000)"),) if "\0" in value else _FINE
-
-
 _FORMATS: Mapping[str | None, _Check] = {
     None: _anything,
-    "date-time": _date_time,
-    "email": _email,
-    "header-name": _told_by(find_name_fault),
-    "header-value": _told_by(find_value_fault),
-    "http-url": _http_url,
-    "id": _id,
-    "name": _name,
-    "text": _text,
-    "uri": _matches(_URI, "must be an absolute URI, like https://example.com/recording.mp4"),
-    "utc-date-time": _utc_date_time,
-    "uuid": _matches(_UUID, "must be a UUID, like 2f6c1f0a-6f0e-4d57-9a53-0f6a7c1f7b21"),
+    **{name: _told_by(find_fault) for name, find_fault in FORMATS.items()},
 }
 
 

@@ -30,7 +30,7 @@ __all__ = ["ID", "components"]
 
 ID: Json = {"minLength": 1, "maxLength": 255, "pattern": "^[^\\x00-\\x1f\\x7f]+$"}
 _UNSEEN = "\\x00-\\x1f\\x7f-\\x9f\\u2028\\u2029"
-# What adjourn/check.py takes for each of its formats.
+# What adjourn/formats.py takes for each of them.
 _FORMATS: Mapping[str, Json] = {
     "id": ID,
     "name": {"pattern": f"^[^{_UNSEEN}]*[^\\s{_UNSEEN}][^{_UNSEEN}]*$"},
