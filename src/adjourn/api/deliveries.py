@@ -35,8 +35,8 @@ async def list_deliveries(
 
 async def show_delivery(services: Services, app_id: str | None, delivery_id: str) -> Answer:
     """One with its attempts; of that app, or of any where it is None. Raises NotFound."""
-    delivery = await services.store.log.get_delivery(app_id, delivery_id)
-    attempts = await services.store.log.list_attempts(delivery.id)
+    attempts = await services.store.log.list_attempts(delivery_id)
+    delivery = await services.store.log.get_delivery(app_id, delivery_id)  # no older than its attempts
     return json_answer({**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]})
 
 
