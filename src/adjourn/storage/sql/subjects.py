@@ -12,7 +12,7 @@ from adjourn.models import CALLBACK_LANE, Callback, Subject, lane_target
 from adjourn.storage.base import Entry, NewDelivery, SubjectKey
 from adjourn.storage.sql.connection import Connection, Database, Row, any_of, look_up
 from adjourn.storage.sql.rows import to_ms
-from adjourn.storage.sql.waiting import wait, wake
+from adjourn.storage.sql.waiting import ADD_LANE, wait, wake
 from adjourn.vault import Vault
 
 __all__ = ["SqlSubjects", "forget_subjects", "note_subjects"]
@@ -45,7 +45,6 @@ _PLACE = "SELECT lane_id, owner FROM delivery WHERE id = ?"
 _JOB = "SELECT due FROM job WHERE delivery_id = ?"
 _MOVE_JOB = "UPDATE job SET lane_id = ? WHERE delivery_id = ? AND owner IS NULL"
 _MOVE = "UPDATE delivery SET lane_id = ? WHERE id = ?"
-_LANE = "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _DELIVERY = """
     INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, created_at, state)
     VALUES (?, ?, ?, ?, ?, ?, ?, 'pending')
@@ -167,7 +166,7 @@ def _let_wait(connection: Connection, delivery: NewDelivery, now: int) -> None:
     )
     connection.execute(_DELIVERY, values)
     lane = (delivery.lane_id, delivery.app_id, delivery.origin, lane_target(delivery.target))
-    connection.execute(_LANE, lane)
+    connection.execute(ADD_LANE, lane)
     wait(connection, delivery.id, delivery.app_id, delivery.lane_id, due=now)
 
 
@@ -181,7 +180,7 @@ def _move(connection: Connection, delivery_id: str | None, app_id: str, callback
     row = None if delivery_id is None else connection.hold(_PLACE, (delivery_id,)).fetchone()
     if row is None or row[0] == lane or row[1] is not None:
         return
-    connection.execute(_LANE, (lane, app_id, origin, CALLBACK_LANE))
+    connection.execute(ADD_LANE, (lane, app_id, origin, CALLBACK_LANE))
     job = connection.execute(_JOB, (delivery_id,)).fetchone()
     if job is not None:
         wake(connection, lane, job[0])

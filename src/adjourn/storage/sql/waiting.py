@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.rows import NEVER
 
-__all__ = ["enter", "finish", "hold_lane", "promote", "wait", "wake"]
+__all__ = ["ADD_LANE", "enter", "finish", "hold_lane", "promote", "wait", "wake"]
 
+ADD_LANE = "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _ENTER = """
     INSERT INTO worker (id, expires_at, floor) VALUES (?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET floor = excluded.floor WHERE worker.floor > excluded.floor

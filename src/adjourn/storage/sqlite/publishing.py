@@ -10,7 +10,7 @@ from adjourn.storage.sql.answers import insert_answer
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.rows import text
 from adjourn.storage.sql.subjects import note_subjects
-from adjourn.storage.sql.waiting import enter, wait, wake
+from adjourn.storage.sql.waiting import ADD_LANE, enter, wait, wake
 from adjourn.storage.sqlite.rows import Milliseconds, insert
 from adjourn.vault import Vault
 
@@ -19,7 +19,6 @@ __all__ = ["publish"]
 _DELIVERIES = (
     "INSERT INTO delivery (id, app_id, event_id, event_type, lane_id, target, owner, created_at, state)"
 )
-_LANE = "INSERT INTO lane (id, app_id, origin, target) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _PENDING = str(DeliveryState.PENDING)
 _JOBS = "INSERT INTO job (delivery_id, app_id, lane_id, due)"
 
@@ -123,7 +122,7 @@ def _insert_waiting(connection: Connection, deliveries: Sequence[NewDelivery], n
         for each in deliveries
     }
     for lane in lanes.values():
-        connection.execute(_LANE, lane)
+        connection.execute(ADD_LANE, lane)
     waiting = [each for each in deliveries if each.owner is None]
     for is_free, some in groupby(waiting, key=lambda each: each.order_key is None):
         if is_free:
