@@ -96,8 +96,7 @@ def test_the_vendors_own_samples_pass(folder: str) -> None:
     """Those of the reference, byte for byte, signed by PyPI's standardwebhooks where that signs alike."""
     provider = PROVIDERS[folder]
     files = sorted((EXAMPLES / folder).glob("*.json"))
-    if not files:
-        pytest.skip("the vendors' examples are not here")
+    assert files
     receiver = Receiver(provider, [SECRET], callback_secrets=["s3cret"] if folder == "meetingbaas" else [])
     for file in files:
         body = file.read_bytes()

@@ -45,26 +45,28 @@ class PartnerAuth:
 
     async def find(self, headers: dict[bytes, bytes]) -> App:
         """Raises Unauthorized."""
-        app = await self._find(headers.get(b"x-api-key", b""), header="X-API-Key")
+        app, key_hash = await self._find(headers.get(b"x-api-key", b""), header="X-API-Key")
         client_id = headers.get(b"x-client-id")
         if client_id is None and self._require_client_id:
             raise Unauthorized("send X-Client-ID beside X-API-Key", scheme="ApiKey")
         if client_id is not None and not hmac.compare_digest(client_id, app.client_id.encode()):
             raise Unauthorized("X-Client-ID is not that of this X-API-Key", scheme="ApiKey")
-        self._credentials.note_used(digest_key(headers[b"x-api-key"]))
+        self._credentials.note_used(key_hash)
         return app
 
     async def find_by_key(self, key: bytes, *, header: str) -> App:
         """Of a vendor's client that sends the key in a header of its own. Raises Unauthorized."""
-        app = await self._find(key, header=header)
-        self._credentials.note_used(digest_key(key))
+        app, key_hash = await self._find(key, header=header)
+        self._credentials.note_used(key_hash)
         return app
 
-    async def _find(self, key: bytes, *, header: str) -> App:
-        app = await self._keyring.find_app_by_key(digest_key(key)) if key else None
+    async def _find(self, key: bytes, *, header: str) -> tuple[App, bytes]:
+        """And the digest of its key."""
+        key_hash = digest_key(key)
+        app = await self._keyring.find_app_by_key(key_hash) if key else None
         if app is None:
             raise Unauthorized(f"send a valid {header}", scheme="ApiKey")
-        return app
+        return app, key_hash
 
 
 class PartnerOnly(AbstractAuthenticationMiddleware):

@@ -58,9 +58,8 @@ _ODD = frozenset((b"content-encoding", b"expect", b"idempotency-key", b"transfer
 class Front:
     """ASGI. `routes` are answered here, by (method, path); all else goes on to `inner`.
 
-    `inner` finds what is `given` in each request's state. `problem_of`: what errors on
-    a path look like. A server may start a route without ASGI: one of the
-    platform's POST that has a `start`.
+    `inner` finds what is `given` in each request's state. `problem_of`: what errors on a path look like. A
+    server may start a route without ASGI: one of the platform's POST that has a `start`.
     """
 
     def __init__(
