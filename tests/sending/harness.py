@@ -137,7 +137,7 @@ class UnsteadyQueue:
             self.failing[verb] = max(self.failing[verb] - 1, 0)
             raise self.error
 
-    async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
+    async def enlist(self, worker: str, *, lease: timedelta, floor: str = "") -> None:
         await self._pass("enlist")
         await self._queue.enlist(worker, lease=lease, floor=floor)
 

@@ -37,6 +37,7 @@ from adjourn.models.health import (
     NoticeState,
 )
 from adjourn.models.policy import Policy
+from adjourn.models.receipts import Handling, Receipt, ReceiptState
 from adjourn.models.subjects import (
     CALLBACK_LANE,
     Callback,
@@ -65,6 +66,7 @@ __all__ = [
     "DisabledBy",
     "Event",
     "Filter",
+    "Handling",
     "Health",
     "Notice",
     "NoticeKind",
@@ -73,6 +75,8 @@ __all__ = [
     "Outcome",
     "Policy",
     "Publication",
+    "Receipt",
+    "ReceiptState",
     "Replay",
     "ReplayStatus",
     "SignatureProfile",

@@ -1,5 +1,6 @@
 """How long an attempt may take, and when a delivery that failed is tried again: what a vendor promises."""
 
+import random
 from datetime import timedelta
 
 import msgspec
@@ -25,3 +26,12 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     only_broken: bool = False
     gone_switches_off: bool = True
     old_secret_again: bool = False
+
+    def delay(self, retry_count: int, rng: random.Random) -> timedelta | None:
+        """How long to wait after a failure that `retry_count` retries led up to; None: no retry is left.
+
+        What the schedule says, and chance: so that those that failed together do not all come back at once.
+        """
+        if retry_count >= len(self.retry_delays):
+            return None
+        return self.retry_delays[retry_count] * rng.uniform(1 - self.earlier, 1 + self.later)

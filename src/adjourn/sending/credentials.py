@@ -8,9 +8,9 @@ import msgspec
 
 from adjourn.config import Secret
 from adjourn.models import App
+from adjourn.repeating import Repeating
 from adjourn.sending.apps import AppCache
 from adjourn.sending.partners import Keys
-from adjourn.sending.repeating import Repeating
 from adjourn.signing import find_public_key, new_signing_key
 from adjourn.storage.base import CredentialType, KeptAnswer, Keyring, Rotation, Who
 from adjourn.vault import digest_key

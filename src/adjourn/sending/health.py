@@ -13,7 +13,7 @@ import msgspec
 
 from adjourn import resources
 from adjourn.models import Health
-from adjourn.sending.repeating import Repeating
+from adjourn.repeating import Repeating
 from adjourn.storage.base import Infirmary, Verdict
 
 __all__ = ["HealthPace", "HealthWatch", "judge", "standing", "strikes_at"]

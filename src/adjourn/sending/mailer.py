@@ -23,9 +23,9 @@ from aiosmtplib import SMTPAuthenticationError, SMTPException, SMTPRecipientsRef
 
 from adjourn.config import Smtp
 from adjourn.models import App, Notice, NoticeState
+from adjourn.repeating import Repeating
 from adjourn.sending.apps import AppCache
 from adjourn.sending.notices import render
-from adjourn.sending.repeating import Repeating
 from adjourn.storage.base import Infirmary
 
 __all__ = ["MailPace", "Mailer", "compose", "default_sender", "retry_in"]

@@ -50,17 +50,13 @@ def decide(
         return Step(state=DeliveryState.PENDING, retry_count=count)
     if policy.only_broken and reply.status is not None and reply.status < _BROKEN:
         return Step(state=DeliveryState.ABANDONED, retry_count=count)
-    if count >= len(policy.retry_delays):
+    scheduled = policy.delay(count, rng)
+    if scheduled is None:
         return Step(state=DeliveryState.ABANDONED, retry_count=count, exhausted=True)
-    delay = max(_delay(policy, count, rng), _retry_after(reply, now))
+    delay = max(scheduled, _retry_after(reply, now))
     if reply.timed_out or reply.status == _TOO_MANY:
         delay = max(delay, policy.after_pressure)
     return Step(state=DeliveryState.FAILED, retry_count=count, retry_at=now + delay)
-
-
-def _delay(policy: Policy, count: int, rng: random.Random) -> timedelta:
-    """What the schedule says, and chance: so that those that failed together do not all come back at once."""
-    return policy.retry_delays[count] * rng.uniform(1 - policy.earlier, 1 + policy.later)
 
 
 def delivered(claimed: Claimed) -> Step:

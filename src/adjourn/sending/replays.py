@@ -8,8 +8,8 @@ import msgspec
 
 from adjourn.ids import Uuid7
 from adjourn.models import DeliveryState, Replay, ReplayStatus
+from adjourn.repeating import Repeating
 from adjourn.sending.apps import AppCache
-from adjourn.sending.repeating import Repeating
 from adjourn.sending.retries import QUIET
 from adjourn.storage.base import KeptAnswer
 from adjourn.storage.base import Replays as Port

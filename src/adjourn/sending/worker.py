@@ -16,12 +16,12 @@ from typing import Any
 
 import msgspec
 
+from adjourn.batcher import Batcher
 from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import Callback, DeliveryState, Policy, subject_of_target
 from adjourn.sending.apps import AppCache
 from adjourn.sending.attempts import Attempts
-from adjourn.sending.batcher import Batcher
 from adjourn.sending.lanes import Lanes
 from adjourn.sending.pace import Pacer
 from adjourn.sending.sender import Sender

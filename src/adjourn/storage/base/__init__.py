@@ -34,8 +34,17 @@ from adjourn.storage.base.queue import (
     RetryAsked,
     Step,
 )
+from adjourn.storage.base.receipts import (
+    Handled,
+    Kept,
+    NewReceipt,
+    ReceiptClaim,
+    ReceiptFilter,
+    Receipts,
+)
 from adjourn.storage.base.replays import Replays
 from adjourn.storage.base.subjects import SubjectKey, Subjects
+from adjourn.storage.base.work import WorkQueue
 
 __all__ = [
     "AnswerExists",
@@ -48,15 +57,21 @@ __all__ = [
     "CredentialType",
     "Directory",
     "Entry",
+    "Handled",
     "Infirmary",
+    "Kept",
     "KeptAnswer",
     "KeyHashes",
     "Keyring",
     "Log",
     "NewDelivery",
+    "NewReceipt",
     "News",
     "Published",
     "Queue",
+    "ReceiptClaim",
+    "ReceiptFilter",
+    "Receipts",
     "Recorded",
     "Replays",
     "Result",
@@ -70,6 +85,7 @@ __all__ = [
     "Verdict",
     "Waiting",
     "Who",
+    "WorkQueue",
 ]
 
 

@@ -20,6 +20,7 @@ from adjourn.models import (
     Subject,
 )
 from adjourn.storage.base.answers import KeptAnswer
+from adjourn.storage.base.work import WorkQueue
 
 __all__ = [
     "Claim",
@@ -144,18 +145,13 @@ class RetryAsked(msgspec.Struct, frozen=True, kw_only=True):
     is_repeated: bool = False
 
 
-class Queue(Protocol):
-    """The moves of deliveries. `worker` is an id that its process made at start."""
+class Queue(WorkQueue[Claimed, Result], Protocol):
+    """The moves of deliveries: what every queue promises, and what is theirs alone."""
 
-    async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
-        """Enter or renew a worker: it is alive until now + lease, that moment included.
-
-        `floor`: it owns no unfinished delivery below this id that was claimed as it was published.
-        One that takes something while it is not enlisted counts as entered with a lease that is over.
+    async def enlist(self, worker: str, *, lease: timedelta, floor: str = "") -> None:
+        """As every queue. `floor`: it owns no unfinished delivery below this id that was claimed as it was
+        published.
         """
-
-    async def now(self) -> datetime:
-        """The store's clock, which rules due times and leases."""
 
     async def publish(self, entries: Sequence[Entry]) -> None:
         """Store a batch: publications, events, deliveries, and jobs for those without an owner.
@@ -180,17 +176,11 @@ class Queue(Protocol):
         Hidden from other workers until recorded, given back, or reaped. Empty when nothing is due.
         """
 
-    async def record(self, worker: str, results: Sequence[Result]) -> Recorded:
-        """Append attempts and move their deliveries.
+    async def record(self, worker: str, results: Sequence[Result], /) -> Recorded:
+        """As every queue. A manual attempt that fails leaves state and schedule as they were.
 
-        A success counts whoever reports it; a failure moves a delivery only when `worker` still
-        owns it and no other attempt came between. A manual attempt that fails leaves state and
-        schedule as they were. The attempt itself is always recorded, once for each (delivery, no,
-        worker): recording the same again changes nothing. The app's health follows in the same commit.
+        The app's health follows in the same commit.
         """
-
-    async def give_back(self, worker: str, deliveries: Sequence[Claimed]) -> None:
-        """Put deliveries that this worker holds, and has not tried, back to wait."""
 
     async def ask_retry(
         self,
@@ -207,12 +197,6 @@ class Queue(Protocol):
         `keep` renders the answer to be kept in the same commit. Raises NotFound, AnswerExists, and Conflict
         when the automation it is for was deleted.
         """
-
-    async def reap(self) -> int:
-        """Put back what workers whose lease ran out held; how many deliveries that was."""
-
-    async def end(self, worker: str) -> int:
-        """Put back what a worker held whose process is gone for certain; how many deliveries that was."""
 
     async def discard(self, *, limit: int) -> int:
         """Abandon up to `limit` waiting deliveries that their app has discarded, or whose automation was

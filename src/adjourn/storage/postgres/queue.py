@@ -70,7 +70,7 @@ class PostgresQueue(SqlQueue):
         self._leases: dict[int, tuple[int, float]] = {}  # of workers: until when, and since when that is so
         self._tended_at: float | None = None
 
-    async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
+    async def enlist(self, worker: str, *, lease: timedelta, floor: str = "") -> None:
         values = (number_of(worker), to_ms(self._clock() + lease), floor, not lease)
         async with self._database.guarded("cannot renew the lease"), self._database.looking.one() as link:
             await link.run(_ENLIST, values)

@@ -9,7 +9,7 @@ from adjourn.storage.sql.connection import Connection, Database, look_up
 from adjourn.storage.sql.discarding import any_to_discard, discard
 from adjourn.storage.sql.releasing import give_back, reap
 from adjourn.storage.sql.retrying import ask_retry
-from adjourn.storage.sql.rows import to_ms
+from adjourn.storage.sql.rows import LOWEST_ID, to_ms
 
 __all__ = ["SqlQueue"]
 
@@ -37,8 +37,8 @@ class SqlQueue:
     async def now(self) -> datetime:
         return self._clock()
 
-    async def enlist(self, worker: str, *, lease: timedelta, floor: str) -> None:
-        values = (worker, to_ms(self._clock() + lease), floor)
+    async def enlist(self, worker: str, *, lease: timedelta, floor: str = "") -> None:
+        values = (worker, to_ms(self._clock() + lease), floor or LOWEST_ID)
         await self._cold.write("enlist", lambda connection: connection.execute(_ENLIST, values))
 
     async def give_back(self, worker: str, deliveries: Sequence[Claimed]) -> None:

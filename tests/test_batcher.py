@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 from tests.sending.harness import eventually
 
+from adjourn.batcher import Batcher
 from adjourn.errors import StorageError
-from adjourn.sending.batcher import Batcher
 
 LONG = 10.0  # seconds: a bound that is never reached
 
