@@ -150,10 +150,9 @@ def _read_now(text: str | None) -> datetime:
 
 def _show(received: Received, *, as_json: bool) -> None:
     event, verified = received.event, received.verified
-    name = event.event_type if isinstance(event, UnknownEvent) else event.__struct_config__.tag
     found = {
         "provider": received.provider,
-        "event_type": name,
+        "event_type": received.event_type,
         "known": not isinstance(event, UnknownEvent),
         "id": received.id,
         "scheme": verified.scheme,

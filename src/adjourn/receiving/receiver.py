@@ -48,6 +48,12 @@ class Received(Struct, frozen=True, kw_only=True):
         """The vendor's name: contio, say."""
         return self.vendor.name
 
+    @property
+    def event_type(self) -> str:
+        """As the vendor names it: meeting.completed, say."""
+        event = self.event
+        return event.event_type if isinstance(event, UnknownEvent) else str(event.__struct_config__.tag)
+
     def normalise(self) -> MeetingEnded | CalendarChanged | None:
         """What it tells in the form that all vendors share (docs/events.md); None: nothing of the kind.
 
