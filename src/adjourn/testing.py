@@ -20,7 +20,7 @@ from adjourn.providers import Provider
 from adjourn.receiving.receiver import Vendor
 from adjourn.signing import SecretHeaderSigner, Signer
 
-__all__ = ["LocalEndpoint", "Received", "encode", "local_endpoint", "sample", "sign"]
+__all__ = ["LocalEndpoint", "RecordedRequest", "encode", "local_endpoint", "sample", "sign"]
 
 _LONGEST_HEAD = 64 << 10  # bytes
 _END_OF_HEAD = b"\r\n\r\n"
@@ -107,7 +107,7 @@ def _event_id(body: bytes) -> str:
     return f"evt-{sha256(body).hexdigest()[:32]}"
 
 
-class Received(msgspec.Struct, frozen=True, kw_only=True):
+class RecordedRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One request as it came in. `at` is `time.monotonic()`; headers are as sent, in order."""
 
     method: str
@@ -121,7 +121,7 @@ class Received(msgspec.Struct, frozen=True, kw_only=True):
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-Answer = Callable[[Received], int]
+Answer = Callable[[RecordedRequest], int]
 """The status to answer a request with."""
 
 
@@ -129,7 +129,7 @@ class LocalEndpoint:
     """Records each request, and answers with the status that `answer` gives; `paused` answers wait."""
 
     def __init__(self, answer: Answer = lambda received: 200) -> None:
-        self.received: list[Received] = []
+        self.received: list[RecordedRequest] = []
         self.url = ""
         self._answer = answer
         self._more = asyncio.Condition()
@@ -143,7 +143,7 @@ class LocalEndpoint:
     def resume(self) -> None:
         self._going.set()
 
-    async def wait_for(self, count: int, *, within: float = 10.0) -> list[Received]:
+    async def wait_for(self, count: int, *, within: float = 10.0) -> list[RecordedRequest]:
         """Until so many requests came in all. Raises TimeoutError after `within` seconds."""
         async with asyncio.timeout(within), self._more:
             await self._more.wait_for(lambda: len(self.received) >= count)
@@ -179,7 +179,7 @@ async def local_endpoint(answer: Answer = lambda received: 200) -> AsyncIterator
         server.close()
 
 
-async def _read_request(reader: asyncio.StreamReader) -> Received | None:
+async def _read_request(reader: asyncio.StreamReader) -> RecordedRequest | None:
     """The next request, or None at the end of the connection."""
     try:
         head = await reader.readuntil(_END_OF_HEAD)
@@ -190,4 +190,4 @@ async def _read_request(reader: asyncio.StreamReader) -> Received | None:
     length = next((int(value) for name, value in headers if name.lower() == "content-length"), 0)
     method, path, _ = first.split(" ", 2)
     body = await reader.readexactly(length)
-    return Received(method=method, path=path, headers=headers, body=body, at=time.monotonic())
+    return RecordedRequest(method=method, path=path, headers=headers, body=body, at=time.monotonic())

@@ -15,7 +15,7 @@ import httpx
 
 from adjourn.api.app import build_app, build_framework
 from adjourn.config import Secret, Settings
-from adjourn.testing import LocalEndpoint, Received, local_endpoint
+from adjourn.testing import LocalEndpoint, RecordedRequest, local_endpoint
 from adjourn.wiring import open_engine
 
 ADMIN = "/v1/partner/admin"
@@ -103,7 +103,7 @@ async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
 @asynccontextmanager
 async def open_api(
     folder: Path,
-    answer: Callable[[Received], int],
+    answer: Callable[[RecordedRequest], int],
     *,
     clock: Callable[[], float] = time.monotonic,
     **settings: Any,

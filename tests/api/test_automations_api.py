@@ -9,7 +9,7 @@ import pytest
 from tests.api.harness import ADMIN, Api, check_problem, eventually, open_api, sample
 
 from adjourn import resources
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -198,7 +198,7 @@ async def test_an_app_without_a_url_gets_events_at_its_automations_distinct_urls
 
 
 async def test_an_automation_whose_url_is_gone_becomes_inactive(tmp_path: Path) -> None:
-    def answer(received: Received) -> int:
+    def answer(received: RecordedRequest) -> int:
         return 410 if received.path == "/gone" else 200
 
     async with open_api(tmp_path, answer) as api:

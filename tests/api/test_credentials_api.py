@@ -12,7 +12,7 @@ from tests.api.harness import ADMIN, Api, check_problem, eventually, open_api, s
 from adjourn import resources
 from adjourn.errors import VerificationError
 from adjourn.signing import ContioVerifier, StandardVerifier
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -46,7 +46,7 @@ async def works(api: Api, key: str) -> bool:
     return (await api.client({"X-API-Key": key}).get(f"{ADMIN}/app")).status_code == 200
 
 
-def is_signed(received: Received, verifier: ContioVerifier | StandardVerifier) -> bool:
+def is_signed(received: RecordedRequest, verifier: ContioVerifier | StandardVerifier) -> bool:
     try:
         verifier.verify(received.headers, received.body, now=datetime.now(UTC))
     except VerificationError:
@@ -288,7 +288,7 @@ async def test_an_endpoint_that_knows_only_the_old_secret_gets_it_at_once(
 ) -> None:
     secrets: list[str] = []
 
-    def answer(received: Received) -> int:
+    def answer(received: RecordedRequest) -> int:
         return 200 if is_signed(received, ContioVerifier(secrets[0])) else refusal
 
     async with open_api(tmp_path, answer) as api:

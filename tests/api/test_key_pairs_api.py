@@ -11,7 +11,7 @@ from adjourn import resources
 from adjourn.errors import VerificationError
 from adjourn.providers import PROVIDERS
 from adjourn.signing import BodyHmacVerifier, StandardVerifier, Verifier, new_signing_key, public_key
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +40,7 @@ async def shown_key(api: Api, created: dict[str, Any]) -> object:
     return msgspec.json.decode(answer.content, type=resources.CredentialsStatus).webhook_secret.public_key
 
 
-async def deliver(api: Api, created: dict[str, Any], provider: str) -> Received:
+async def deliver(api: Api, created: dict[str, Any], provider: str) -> RecordedRequest:
     event_type = next(iter(PROVIDERS[provider].event_types.values()))
     audience = {"partner_app_ids": [created["app"]["id"]]}
     body = {"event_type": event_type.name, "data": event_type.sample_data, "audience": audience}
@@ -49,7 +49,7 @@ async def deliver(api: Api, created: dict[str, Any], provider: str) -> Received:
     return (await api.endpoint.wait_for(before + 1))[before]
 
 
-def is_signed(received: Received, verifier: Verifier) -> bool:
+def is_signed(received: RecordedRequest, verifier: Verifier) -> bool:
     try:
         verifier.verify(received.headers, received.body, now=datetime.now(UTC))
     except VerificationError:

@@ -13,7 +13,7 @@ import pytest
 from tests.api.harness import Api, check_problem, eventually, open_api
 
 from adjourn.signing import StandardVerifier
-from adjourn.testing import Received, local_endpoint
+from adjourn.testing import RecordedRequest, local_endpoint
 
 pytestmark = pytest.mark.anyio
 
@@ -55,7 +55,7 @@ class Account:
     async def publish(self, name: str = "BotWebhookCompleted", **more: Any) -> dict[str, Any]:
         return await self.api.publish(publishing(self.created, name, **more))
 
-    async def received(self, path: str, count: int) -> list[Received]:
+    async def received(self, path: str, count: int) -> list[RecordedRequest]:
         """All that came to that path, once it is so many."""
 
         async def are_there() -> bool:

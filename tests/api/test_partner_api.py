@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.api.harness import Api, check_problem, eventually, open_api, sample
 
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -239,7 +239,7 @@ async def test_the_platform_is_told_every_type_there_is(api: Api, path: str) -> 
 
 
 async def test_a_url_that_is_gone_switches_the_app_off(tmp_path: Any) -> None:
-    def answer(received: Received) -> int:
+    def answer(received: RecordedRequest) -> int:
         return 410 if received.path == "/gone" else 200
 
     async with open_api(tmp_path, answer) as api:

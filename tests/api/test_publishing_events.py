@@ -9,7 +9,7 @@ import pytest
 from tests.api.harness import EXAMPLES, Api, check_problem, eventually, open_api, sample
 
 from adjourn.signing import ContioVerifier, StandardVerifier
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -326,7 +326,7 @@ async def until(api: Api, delivery_id: str, status: str) -> dict[str, Any]:
 async def test_a_failed_delivery_is_retried_on_its_schedule(tmp_path: Any) -> None:
     statuses = iter([500, 503, 404, 200])
 
-    def answer(received: Received) -> int:
+    def answer(received: RecordedRequest) -> int:
         return next(statuses)
 
     delays = (timedelta(milliseconds=50),) * 3

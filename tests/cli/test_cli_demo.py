@@ -17,7 +17,7 @@ from adjourn.cli.demo.cast import cast_of, events_of
 from adjourn.cli.demo.screen import summary
 from adjourn.providers import PROVIDERS
 from adjourn.signing import StandardSigner
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 _PROGRAM = (sys.executable, "-m", "adjourn")
 
@@ -100,10 +100,10 @@ def serving(provider: str) -> Iterator[list[str]]:
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
-def request(event_id: str, *, path: str, key: str = SECRET, at: float = 1.0) -> Received:
+def request(event_id: str, *, path: str, key: str = SECRET, at: float = 1.0) -> RecordedRequest:
     body = json.dumps({"event": "bot.completed", "extra": None, "data": {"bot_id": "b"}}).encode()
     headers = StandardSigner(key, prefix="svix-").sign(body, event_id=event_id, timestamp=0)
-    return Received(method="POST", path=path, headers=tuple(headers.items()), body=body, at=at)
+    return RecordedRequest(method="POST", path=path, headers=tuple(headers.items()), body=body, at=at)
 
 
 class TestArrivals:

@@ -12,7 +12,7 @@ import msgspec
 from tests.server.node import ask
 from tests.server.test_survives_kills import event
 
-from adjourn.testing import LocalEndpoint, Received
+from adjourn.testing import LocalEndpoint, RecordedRequest
 
 __all__ = ["Account", "Load", "Receiver", "account"]
 
@@ -20,7 +20,7 @@ __all__ = ["Account", "Load", "Receiver", "account"]
 class Receiver:
     """An endpoint that can be killed, with all its connections, and started again on its port."""
 
-    def __init__(self, answer: Callable[[Received], int] = lambda received: 200) -> None:
+    def __init__(self, answer: Callable[[RecordedRequest], int] = lambda received: 200) -> None:
         self.arrivals: Counter[str] = Counter()  # by event id
         self._endpoint = LocalEndpoint(self._count)
         self._answer = answer
@@ -71,7 +71,7 @@ class Receiver:
         finally:
             self._writers.discard(writer)
 
-    def _count(self, received: Received) -> int:
+    def _count(self, received: RecordedRequest) -> int:
         self._endpoint.received.clear()  # an hour's would not fit into memory
         self.arrivals[json.loads(received.body)["event_id"]] += 1
         self._more.set()

@@ -13,7 +13,7 @@ from tests.postgres import run_sql
 from tests.server.node import Node, ask, node, settings_for
 
 from adjourn.sending.health import judge
-from adjourn.testing import LocalEndpoint, Received, local_endpoint
+from adjourn.testing import LocalEndpoint, RecordedRequest, local_endpoint
 from adjourn.wiring import prepare
 
 pytestmark = pytest.mark.anyio
@@ -30,12 +30,12 @@ async def two(postgres_url: str) -> AsyncIterator[tuple[Node, Node]]:
         )
 
 
-def event_id(received: Received) -> str:
+def event_id(received: RecordedRequest) -> str:
     found: str = json.loads(received.body)["event_id"]
     return found
 
 
-async def arrival(endpoint: LocalEndpoint, wanted: str) -> Received:
+async def arrival(endpoint: LocalEndpoint, wanted: str) -> RecordedRequest:
     """The first request with that event."""
     looked_at = 0
     while True:

@@ -15,7 +15,7 @@ from tests.server.test_survives_kills import (
     wait_until_all_delivered,
 )
 
-from adjourn.testing import Received, local_endpoint
+from adjourn.testing import RecordedRequest, local_endpoint
 
 _ROUNDS = 20
 _SEED = 20261121
@@ -28,7 +28,7 @@ def test_what_was_accepted_arrives_however_often_the_server_is_killed(servers: S
     published = 0
     refused: set[bytes] = set()
 
-    def answer_some(received: Received) -> int:
+    def answer_some(received: RecordedRequest) -> int:
         """One in ten is refused, once."""
         if received.body in refused or rng.random() > 0.1:
             return 200

@@ -19,7 +19,7 @@ from tests.server.node import ask
 from tests.server.storm import Load, Receiver, account
 from tests.server.test_survives_kills import create_app, event
 
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 _MINUTES = float(os.environ.get("ADJOURN_SOAK_MINUTES", "3"))
 _SAMPLES = 20
@@ -43,7 +43,7 @@ def test_nothing_grows_under_steady_load(postgres_url: str) -> None:
     faulthandler.cancel_dump_traceback_later()  # it does not hang, it is long
     rng = random.Random(20261121)
 
-    def answer(received: Received) -> int:
+    def answer(received: RecordedRequest) -> int:
         return 500 if rng.random() < _REFUSED else 200
 
     async def run() -> None:

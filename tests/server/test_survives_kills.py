@@ -12,7 +12,7 @@ import pytest
 from tests.server.harness import Servers
 
 from adjourn.signing import ContioVerifier
-from adjourn.testing import LocalEndpoint, Received, local_endpoint
+from adjourn.testing import LocalEndpoint, RecordedRequest, local_endpoint
 
 _EVENTS = 2000
 _BATCH = 500
@@ -44,8 +44,8 @@ async def publish(client: httpx.AsyncClient, count: int) -> dict[str, str]:
     return accepted
 
 
-def by_event(received: list[Received]) -> dict[str, list[Received]]:
-    found: dict[str, list[Received]] = defaultdict(list)
+def by_event(received: list[RecordedRequest]) -> dict[str, list[RecordedRequest]]:
+    found: dict[str, list[RecordedRequest]] = defaultdict(list)
     for each in received:
         found[json.loads(each.body)["event_id"]].append(each)
     return found
@@ -124,7 +124,7 @@ def test_a_server_asked_to_stop_loses_nothing_and_sends_nothing_twice(any_server
 def test_what_failed_before_the_kill_is_retried_after_it(servers: Servers) -> None:
     refusing = True
 
-    def answer(received: Received) -> int:
+    def answer(received: RecordedRequest) -> int:
         return 500 if refusing else 200
 
     async def run() -> None:

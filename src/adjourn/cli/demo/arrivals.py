@@ -11,7 +11,7 @@ from adjourn.cli.demo.cast import Cast
 from adjourn.errors import VerificationError
 from adjourn.providers import Provider
 from adjourn.signing import SecretHeaderVerifier, Verifier
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 __all__ = ["CALLBACK_PATH", "Arrivals"]
 
@@ -51,7 +51,7 @@ class Arrivals:
             self.callbacks += 1
             self.accepted_at[f"callback {callback_of}"] = at
 
-    def answer(self, received: Received) -> int:
+    def answer(self, received: RecordedRequest) -> int:
         """The receiver's answer: it refuses one in a few, the first time it comes."""
         key, event_type = self._read(received)
         self.tries[key] += 1
@@ -63,7 +63,7 @@ class Arrivals:
         self.latest = [*self.latest[1 - _LATEST :], (event_type, received.path, status)]
         return status
 
-    def _read(self, received: Received) -> tuple[str, str]:
+    def _read(self, received: RecordedRequest) -> tuple[str, str]:
         body: dict[str, Any] = msgspec.json.decode(received.body)
         event_type = str(body[self._type_key])
         try:

@@ -12,7 +12,7 @@ from adjourn.documents.samples import data_samples
 from adjourn.providers import EventType, Provider
 from adjourn.providers.provider import JsonObject
 from adjourn.signing import BodyHmacVerifier, ContioVerifier, StandardVerifier, Verifier
-from adjourn.testing import Received
+from adjourn.testing import RecordedRequest
 
 __all__ = ["USERS", "Cast", "Player", "cast_of", "events_of"]
 
@@ -41,7 +41,7 @@ class Cast:
     """`event_id` tells the event of a request with its body, decoded; `sample` is the type to try."""
 
     apps: tuple[Player, Player]
-    event_id: Callable[[Received, Json], str]
+    event_id: Callable[[RecordedRequest, Json], str]
     sample: str = ""
 
     @property
@@ -121,7 +121,7 @@ def _anyone(provider: Provider) -> Cast:
     """Two apps that are alike. An event is known by the id in its headers, or in its body."""
     alike = (f"verified as {provider.title} says", lambda secret: (provider.verifier(secret),))
 
-    def event_id(received: Received, body: Json) -> str:
+    def event_id(received: RecordedRequest, body: Json) -> str:
         named = (received.header(name) for name in ("webhook-id", "svix-id"))
         return next(filter(None, named), None) or str(body.get("id") or body.get("event_id"))
 
