@@ -9,6 +9,7 @@ AdjournError
 ├── NotFound              nothing by that id
 ├── Conflict              it exists already, or its state forbids the call
 ├── VerificationError     a webhook that cannot be trusted; names the cause
+├── DeadLetter            raised by a user's handler: no retry would mend it
 ├── ConfigError           a setting is wrong or missing; the process cannot start
 └── StorageError          the store could not do it; nothing was changed, safe to retry
     └── InDoubt           it may have done it all the same: the answer was lost
@@ -23,6 +24,7 @@ __all__ = [
     "CatalogError",
     "ConfigError",
     "Conflict",
+    "DeadLetter",
     "EventError",
     "Fault",
     "InDoubt",
@@ -127,6 +129,12 @@ class VerificationError(AdjournError):
     def hint(self) -> str:
         """The likely cause, and what to do about it: for the log, never for the answer. "": none is known."""
         return ""
+
+
+class DeadLetter(AdjournError):
+    """Raise it in a handler of an inbox for what no retry would mend: the receipt is dead at once."""
+
+    code = "dead_letter"
 
 
 class ConfigError(AdjournError):

@@ -1,0 +1,80 @@
+"""An event loop in a thread, for frameworks that have none: what is asynchronous of ours runs there.
+
+One for each process: where a server forks its workers after our code was imported, each worker makes its own
+at its first event.
+"""
+
+import asyncio
+import atexit
+import os
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from adjourn.errors import StorageError
+
+__all__ = ["Background"]
+
+T = TypeVar("T")
+
+_LAST = 20.0  # seconds, at most, that a process waits for handlers when it ends
+
+
+class Background:
+    """Runs coroutines for threads that wait for them. `close` is awaited in it when the process ends."""
+
+    def __init__(self, *, close: Callable[[], Awaitable[None]]) -> None:
+        self._close = close
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+            os.register_at_fork(after_in_child=self._forked)
+
+    def run(self, coroutine: Coroutine[Any, Any, T], *, within: float) -> T:
+        """What it returns, or raises. Raises StorageError when it takes longer than `within` seconds."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._started())
+        try:
+            return future.result(within)
+        except TimeoutError as exc:
+            if future.done():
+                raise  # its own
+            future.cancel()
+            raise StorageError(f"the inbox did not answer within {within:g} s") from exc
+
+    def stop(self) -> None:
+        """Close what is open, and end the thread. The next `run` makes a new one."""
+        with self._lock:
+            loop, self._loop = self._loop, None
+        if loop is None or self._pid != os.getpid():
+            return
+        future = asyncio.run_coroutine_threadsafe(self._end(), loop)
+        try:
+            future.result(_LAST)
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = loop = asyncio.new_event_loop()
+                self._pid = os.getpid()
+                threading.Thread(target=_run, args=[loop], name="adjourn-inbox", daemon=True).start()
+                atexit.register(self.stop)
+            return self._loop
+
+    async def _end(self) -> None:
+        await self._close()
+
+    def _forked(self) -> None:
+        """A thread does not survive a fork, and a lock may be held for ever."""
+        self._lock = threading.Lock()
+        self._loop = None
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+    finally:
+        loop.close()

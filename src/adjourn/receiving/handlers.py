@@ -1,0 +1,131 @@
+"""What a user's code does with events: the handlers, by the kinds of events that they are for."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Executor
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec import Struct
+
+from adjourn.errors import ConfigError
+from adjourn.models import Receipt
+from adjourn.providers import CalendarChanged, MeetingEnded, Provider
+
+__all__ = ["Handler", "Handlers", "Match"]
+
+Function = Callable[..., Awaitable[None] | None]
+
+_NORMALISED = (MeetingEnded, CalendarChanged)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handler:
+    """A function for events of some kinds. `name` is what the inbox remembers it by, over restarts."""
+
+    name: str
+    kinds: tuple[type[Struct], ...]
+    function: Function
+    takes_receipt: bool
+    is_async: bool
+
+    async def run(self, event: Struct, receipt: Receipt, *, threads: Executor) -> None:
+        """Raises whatever the function raises. One that is no coroutine function runs in a thread."""
+        given = (event, receipt) if self.takes_receipt else (event,)
+        if self.is_async:
+            await self.function(*given)  # type: ignore[misc]
+            return
+        run = copy_context().run
+        answer = await asyncio.get_running_loop().run_in_executor(threads, run, self.function, *given)
+        if inspect.isawaitable(answer):  # of a decorated coroutine function
+            await answer
+
+
+@dataclass(frozen=True)
+class Match:
+    """A handler, and the event in the form that it takes."""
+
+    handler: Handler
+    event: Struct
+
+
+class Handlers:
+    """All handlers of one inbox, in the order that they were given."""
+
+    def __init__(self) -> None:
+        self._handlers: dict[str, Handler] = {}
+
+    def __len__(self) -> int:
+        return len(self._handlers)
+
+    def __iter__(self) -> Iterator[Handler]:
+        return iter(self._handlers.values())
+
+    def add(self, function: Function, kinds: tuple[type[Struct], ...], *, name: str | None) -> None:
+        """Raises ConfigError for what is no kind of event, no function, or a name that is taken."""
+        if not kinds:
+            raise ConfigError("on() needs the events to handle: @inbox.on(contio.MeetingCompleted), say")
+        for kind in kinds:
+            if not (isinstance(kind, type) and issubclass(kind, Struct)):
+                raise ConfigError(
+                    f"on() takes events' classes, such as contio.MeetingCompleted, not {kind!r}"
+                )
+        if not callable(function):
+            raise ConfigError(f"on() is for functions, not {function!r}")
+        own_name = name or _name_of(function)
+        if own_name in self._handlers:
+            raise ConfigError(f"there is a handler {own_name!r} already: give one of them a name=")
+        self._handlers[own_name] = Handler(
+            name=own_name,
+            kinds=kinds,
+            function=function,
+            takes_receipt=_takes_receipt(function, own_name),
+            is_async=inspect.iscoroutinefunction(function)
+            or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
+        )
+
+    def match(self, provider: Provider, event: Struct) -> list[Match]:
+        """Those for that event. Raises EventError where one wants it normalised, and a time in it is none."""
+        found: list[Match] = []
+        normalised: Struct | None = None
+        is_normalised = False
+        for handler in self._handlers.values():
+            if isinstance(event, handler.kinds):
+                found.append(Match(handler, event))
+            elif any(kind in _NORMALISED for kind in handler.kinds):
+                if not is_normalised:
+                    normalised, is_normalised = provider.normalise(event), True
+                if isinstance(normalised, handler.kinds):
+                    found.append(Match(handler, normalised))
+        return found
+
+
+def _name_of(function: Any) -> str:
+    function = inspect.unwrap(getattr(function, "func", function))
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _takes_receipt(function: Function, name: str) -> bool:
+    """Whether it wants the receipt beside the event. Raises ConfigError where it can take neither."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return False
+    for given, takes_receipt in ((("event", "receipt"), True), (("event",), False)):
+        try:
+            signature.bind(*given)
+        except TypeError:
+            continue
+        return takes_receipt and not _is_default(signature)
+    raise ConfigError(f"the handler {name} must take (event) or (event, receipt)")
+
+
+def _is_default(signature: inspect.Signature) -> bool:
+    """Whether the second parameter is another thing, which has a default and another name."""
+    parameters = list(signature.parameters.values())
+    if len(parameters) < 2 or parameters[1].kind is inspect.Parameter.VAR_POSITIONAL:
+        return False
+    return parameters[1].default is not inspect.Parameter.empty and parameters[1].name != "receipt"
