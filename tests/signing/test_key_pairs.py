@@ -308,4 +308,4 @@ def test_a_key_pair_without_the_package_it_needs_says_what_to_install() -> None:
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     lines = done.stdout.splitlines()
     assert len(lines) == 3
-    assert all("pip install 'adjourn[v1a]'" in line for line in lines)
+    assert all("pip install 'adjourn[ed25519]'" in line for line in lines)

@@ -20,7 +20,7 @@ KEY_BYTES = 32  # of a seed, and of a public key: RFC 8032, section 5.1.5
 _SIGNATURE_BYTES = 64
 _MOST_TRIED = 32  # signatures of one webhook: each costs some 100 us, and anyone may send many
 
-_MISSING = "a key of Ed25519 (whsk_, whpk_) needs the package cryptography: pip install 'adjourn[v1a]'"
+_MISSING = "a key of Ed25519 (whsk_, whpk_) needs the package cryptography: pip install 'adjourn[ed25519]'"
 
 
 class SigningKey:
