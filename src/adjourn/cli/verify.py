@@ -1,6 +1,5 @@
 """`adjourn verify`: whether a request that was kept is genuine, and if not, why. It asks no server."""
 
-import os
 import re
 import sys
 from datetime import UTC, datetime
@@ -10,18 +9,17 @@ import msgspec
 import typer
 
 from adjourn.cli.captured import read_headers, split_request
-from adjourn.cli.catalogs import find_provider
-from adjourn.cli.failure import Exit, Failure
+from adjourn.cli.failure import Exit
 from adjourn.cli.reading import read_file
 from adjourn.cli.screen import Screen
 from adjourn.cli.times import read_time
+from adjourn.cli.vendors import SECRET_VARIABLE, make_receiver, name_provider, read_options, read_secrets
 from adjourn.errors import EventError
 from adjourn.providers import PROVIDERS, UnknownEvent
-from adjourn.receiving import Received, Receiver, Refused
+from adjourn.receiving import Received, Refused
 
 __all__ = ["verify"]
 
-_VARIABLE = "ADJOURN_WEBHOOK_SECRET"
 _LONGEST_TRIED = 8 << 20  # bytes: people wait, and nobody attacks them here
 
 
@@ -49,7 +47,7 @@ def verify(
     secret: Annotated[
         list[str] | None,
         typer.Option(
-            help=f"The webhook secret; several may be given. Else {_VARIABLE}, which no history keeps.",
+            help=f"The webhook secret; several may be given. Else {SECRET_VARIABLE}, which no history keeps.",
             show_default=False,
         ),
     ] = None,
@@ -80,7 +78,9 @@ def verify(
 
     Exit codes: 0, it is genuine; 1, it is not, or is no event of this provider; 2, wrong usage.
     """
-    receiver = _receiver(provider, _secrets(secret), callback=callback, options=_read_options(option or []))
+    receiver = make_receiver(
+        name_provider(provider), read_secrets(secret), callback=callback, options=read_options(option)
+    )
     raw_headers, raw_body = _read(headers, body)
     came_at = _read_now(now)
     try:
@@ -97,38 +97,6 @@ def verify(
         return
     _show_refusal(found, as_json=as_json)
     raise typer.Exit(Exit.REFUSED)
-
-
-def _receiver(name: str, secrets: list[str], *, callback: bool, options: dict[str, Any]) -> Receiver:
-    """Raises Failure for no such provider, ConfigError for a secret or an option that it cannot use."""
-    try:
-        provider = find_provider(name)
-    except Failure as exc:
-        raise Failure(Exit.WRONG, str(exc)) from exc
-    if not secrets and not options.get("unsigned"):
-        raise Failure(Exit.WRONG, f"no webhook secret: set {_VARIABLE}, or give --secret")
-    if not callback:
-        return Receiver(provider, secrets, **options)
-    if unknown := [each for each in options if each != "unsigned"]:
-        raise Failure(Exit.WRONG, f"callbacks have no option {unknown[0]!r}")
-    return Receiver(
-        provider, callback_secrets=secrets, unsigned_callbacks=bool(options.get("unsigned", False))
-    )
-
-
-def _secrets(given: list[str] | None) -> list[str]:
-    variable = os.environ.get(_VARIABLE, "")
-    return given or ([variable] if variable else [])
-
-
-def _read_options(given: list[str]) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for each in given:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise Failure(Exit.WRONG, f"--option {each}: give NAME=VALUE")
-        options[name] = {"true": True, "false": False}.get(value, value)
-    return options
 
 
 def _read(headers: str, body: str) -> tuple[bytes, bytes]:
