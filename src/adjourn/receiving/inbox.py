@@ -59,7 +59,7 @@ class Inbox:
 
     `url`: `sqlite:///inbox.db` (several processes may share the file) or `postgresql://...`. `ordered`:
     events of one meeting, or one bot, are handled one after the other in the order that they came; while one
-    waits for its retry, those behind it wait, too. `concurrency`: receipts that this process handles at a time.
+    waits for its retry, those behind it wait, too. `concurrency`: receipts that this process handles at once.
     `retry_delays`: see RETRY_DELAYS; each becomes longer by up to a tenth. `timeout`: of a coroutine handler.
     `keep`: how long the bodies of handled events are kept, to be replayed; None: for good. What was had is
     known for good. `work=False`: handlers run elsewhere, in `adjourn inbox work`.
