@@ -10,6 +10,7 @@ from adjourn.signing import Headers
 from adjourn.storage.base import Kept
 
 __all__ = [
+    "GONE",
     "MAX_BODY_BYTES",
     "NOT_ALLOWED",
     "RECEIPT_HEADER",
@@ -36,9 +37,17 @@ class Answer(NamedTuple):
     status: int
     receipt: str | None = None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        if self.receipt is not None:
+            return {RECEIPT_HEADER: self.receipt}
+        return {"Allow": "POST"} if self.status == 405 else {}
+
 
 TOO_LARGE = Answer(413)
 NOT_ALLOWED = Answer(405)
+GONE = Answer(400)
+"""To a sender that closed its connection within the body: nobody reads it."""
 _NEW, _DUPLICATE = Answer(200, "new"), Answer(200, "duplicate")
 _UNVERIFIED, _NO_EVENT, _UNAVAILABLE = Answer(401), Answer(400), Answer(503)
 

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from adjourn.receiving.answer import MAX_BODY_BYTES, NOT_ALLOWED, RECEIPT_HEADER, TOO_LARGE, Answer, answer
+from adjourn.receiving.answer import MAX_BODY_BYTES, NOT_ALLOWED, TOO_LARGE, Answer, answer
 from adjourn.receiving.inbox import Inbox
+from adjourn.receiving.reading import is_longer
 from adjourn.receiving.receiver import Receiver
 
 __all__ = ["webhook"]
@@ -15,7 +16,6 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _LENGTH = (b"content-length", b"0")
-_RECEIPT = RECEIPT_HEADER.lower().encode()
 
 
 def webhook(receiver: Receiver, inbox: Inbox, *, max_body_bytes: int = MAX_BODY_BYTES) -> Application:
@@ -41,7 +41,7 @@ def webhook(receiver: Receiver, inbox: Inbox, *, max_body_bytes: int = MAX_BODY_
 async def _read(scope: MutableMapping[str, Any], receive: Receive, most: int) -> bytes | Answer | None:
     """The raw body; None where the sender has gone."""
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > most:
+        if name == b"content-length" and is_longer(value, most):
             return TOO_LARGE
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
@@ -62,11 +62,8 @@ async def _read(scope: MutableMapping[str, Any], receive: Receive, most: int) ->
 
 
 async def _send(send: Send, answered: Answer) -> None:
-    headers = [_LENGTH]
-    if answered.receipt is not None:
-        headers.append((_RECEIPT, answered.receipt.encode()))
-    elif answered is NOT_ALLOWED:
-        headers.append((b"allow", b"POST"))
+    given = [(name.lower().encode(), value.encode()) for name, value in answered.headers.items()]
+    headers = [_LENGTH, *given]
     await send({"type": "http.response.start", "status": answered.status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
 
