@@ -12,7 +12,7 @@ import msgspec
 
 from adjourn.errors import ConfigError
 
-__all__ = ["Network", "Secret", "Settings", "Smtp"]
+__all__ = ["Network", "Secret", "Settings", "Smtp", "without_password"]
 
 Network = IPv4Network | IPv6Network
 
@@ -56,6 +56,22 @@ class Smtp(msgspec.Struct, frozen=True, kw_only=True):
     security: Literal["none", "starttls", "tls"]
     user: str | None = None
     password: Secret | None = None
+
+
+def without_password(url: str) -> str:
+    """A database's URL without what may be a password, to be shown."""
+    if url.startswith(_SQLITE) or not re.search("@|://", url):
+        return url
+    try:
+        parts = urlsplit(url)
+        user, port = parts.username, parts.port
+    except ValueError:
+        return _UNREADABLE
+    if "@" in parts.path:  # a password with a slash in it
+        return _UNREADABLE
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+    place = f"{user}@{host}" if user else host
+    return f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path}"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,18 +124,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shown_url(self) -> str:
         """The database's URL without what may be a password."""
-        if self.database_url.startswith(_SQLITE) or not re.search("@|://", self.database_url):
-            return self.database_url
-        try:
-            parts = urlsplit(self.database_url)
-            user, port = parts.username, parts.port
-        except ValueError:
-            return _UNREADABLE
-        if "@" in parts.path:  # a password with a slash in it
-            return _UNREADABLE
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        place = f"{user}@{host}" if user else host
-        return f"{parts.scheme}://{place}{f':{port}' if port else ''}{parts.path}"
+        return without_password(self.database_url)
 
     @property
     def retention(self) -> timedelta | None:
