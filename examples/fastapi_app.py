@@ -1,0 +1,24 @@
+"""uvicorn examples.fastapi_app:app"""
+
+import os
+
+from fastapi import FastAPI
+
+from adjourn import Inbox, MeetingEnded, Receiver, contio
+from adjourn.receiving.starlette import webhook
+
+receiver = Receiver(contio, secrets=[os.environ["CONTIO_WEBHOOK_SECRET"]])
+inbox = Inbox("sqlite:///inbox.db")
+
+app = FastAPI(lifespan=inbox.lifespan)
+app.post("/webhooks/contio")(webhook(receiver, inbox))
+
+
+@inbox.on(contio.ActionItemCreated)
+async def note(event: contio.ActionItemCreated) -> None:
+    print("to do:", event.data.title)
+
+
+@inbox.on(MeetingEnded)
+async def summarise(meeting: MeetingEnded) -> None:
+    print("a meeting ended:", meeting.title)
