@@ -20,6 +20,7 @@ from adjourn.cli.replays import replays
 from adjourn.cli.samples import samples
 from adjourn.cli.screen import Screen
 from adjourn.cli.session import Json, Key, Url, given_options
+from adjourn.cli.simulate import simulate
 from adjourn.cli.verify import verify
 from adjourn.errors import AdjournError, StorageError
 
@@ -109,6 +110,7 @@ def _root() -> typer.Typer:
     if _NO_SERVER is None:
         root.command("demo")(demo)
     root.command("verify")(verify)
+    root.command("simulate")(simulate)
     root.command("samples")(samples)
     root.command("asyncapi")(asyncapi)
     if _NO_SERVER is None:

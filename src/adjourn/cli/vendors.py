@@ -31,10 +31,19 @@ def name_provider(name: str) -> Provider:
         raise Failure(Exit.WRONG, str(exc)) from exc
 
 
-def read_secrets(given: Sequence[str] | None) -> list[str]:
-    """Those of the command line, else that of the environment, else none."""
+def read_secrets(given: Sequence[str] | None, *, unsigned: bool = False) -> list[str]:
+    """Those of the command line, else that of the environment.
+
+    None where nothing is signed, and only there: else it raises Failure.
+    """
+    if given and unsigned:
+        both = "a webhook secret is given, and unsigned webhooks are asked for: it must be one of them"
+        raise Failure(Exit.WRONG, both)
     variable = os.environ.get(SECRET_VARIABLE, "")
-    return [*given] if given else ([variable] if variable else [])
+    found = [*given] if given else ([variable] if variable else [])
+    if not found and not unsigned:
+        raise Failure(Exit.WRONG, f"no webhook secret: set {SECRET_VARIABLE}, or give --secret")
+    return [] if unsigned else found
 
 
 def read_options(given: Sequence[str] | None) -> dict[str, Any]:
@@ -51,9 +60,7 @@ def read_options(given: Sequence[str] | None) -> dict[str, Any]:
 def make_receiver(
     provider: Provider, secrets: Sequence[str], *, callback: bool, options: Mapping[str, Any]
 ) -> Receiver:
-    """Raises Failure for no secret, ConfigError for a secret or an option that it cannot use."""
-    if not secrets and not options.get("unsigned"):
-        raise Failure(Exit.WRONG, f"no webhook secret: set {SECRET_VARIABLE}, or give --secret")
+    """Raises Failure, ConfigError: for a secret or an option that it cannot use."""
     if not callback:
         return Receiver(provider, secrets, **options)
     if unknown := [each for each in options if each != "unsigned"]:
@@ -63,15 +70,24 @@ def make_receiver(
     )
 
 
-def sending_options(provider: Provider, given: Mapping[str, Any]) -> dict[str, Any]:
-    """An app's options, some of which may have their receiver's names: header for signature_header, say."""
+def sending_options(provider: Provider, given: Mapping[str, Any], *, callback: bool) -> dict[str, Any]:
+    """An app's options, some of which may have their receiver's names: header for signature_header, say.
+
+    `unsigned` stays where callbacks are. Raises Failure for what is no option of such an app.
+    """
     known = provider.options.__struct_fields__
-    options = {
-        name if name in known or _OF_SIGNATURES + name not in known else _OF_SIGNATURES + name: value
-        for name, value in given.items()
-    }
-    if "signature" in known and options.pop("unsigned", False):
-        options["signature"] = "none"
+    options: dict[str, Any] = {}
+    for name, value in given.items():
+        if name == "unsigned" and "signature" in known and not callback:
+            options |= {"signature": "none"} if value else {}
+        elif name in known or (name == "unsigned" and callback):
+            options[name] = value
+        elif _OF_SIGNATURES + name in known:
+            options[_OF_SIGNATURES + name] = value
+        else:
+            there_are = ", ".join(known)
+            reason = f"an app of {provider.title} has no option {name!r}; there are: {there_are}"
+            raise Failure(Exit.WRONG, reason)
     return options
 
 

@@ -78,9 +78,9 @@ def verify(
 
     Exit codes: 0, it is genuine; 1, it is not, or is no event of this provider; 2, wrong usage.
     """
-    receiver = make_receiver(
-        name_provider(provider), read_secrets(secret), callback=callback, options=read_options(option)
-    )
+    vendor, options = name_provider(provider), read_options(option)
+    secrets = read_secrets(secret, unsigned=bool(options.get("unsigned")))
+    receiver = make_receiver(vendor, secrets, callback=callback, options=options)
     raw_headers, raw_body = _read(headers, body)
     came_at = _read_now(now)
     try:

@@ -1,0 +1,242 @@
+"""What is asked of a receiver, one function a check; each tells what it found as it goes."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import groupby
+
+from msgspec import Struct
+
+from adjourn.cli.simulate import content
+from adjourn.cli.simulate.author import Author, Event
+from adjourn.cli.simulate.findings import (
+    PASSED,
+    Check,
+    Finding,
+    Judgement,
+    Limits,
+    Verdict,
+    failed,
+    find,
+    judge_forged,
+    judge_genuine,
+    warning,
+)
+from adjourn.cli.simulate.forgeries import forgeries, giveaways
+from adjourn.cli.simulate.target import Answer, Target
+from adjourn.providers import EventType
+
+__all__ = ["CHECKS", "Round"]
+
+_AGAIN = 3  # times that an event is sent, one after the other
+_TOGETHER = 5  # times that it is sent at once
+_MOST_NAMED = 3  # events that a finding names
+
+_KNOW_IDS = {True: "its bot, its type and its body", False: "its id"}
+_BY_HEADER = "have it send the header Adjourn-Receipt: new or duplicate, and this is checked"
+
+
+class Round(Struct, frozen=True, kw_only=True):
+    """One run against one receiver. `types`: those that are sent; `now` reads the clock (UTC)."""
+
+    author: Author
+    target: Target
+    types: Sequence[EventType]
+    limits: Limits
+    count: int
+    seed: int
+    now: Callable[[], datetime]
+
+    @property
+    def first(self) -> EventType:
+        return self.types[0]
+
+    def send(self, event: Event) -> Answer:
+        return self.target.send(self.author.sign(event, at=self.now()))
+
+    def judge(self, answer: Answer) -> Judgement:
+        return judge_genuine(answer, self.limits)
+
+    def judge_new(self, answer: Answer) -> Judgement:
+        """Of an event that nobody had before."""
+        if answer.is_success and answer.receipt == "duplicate":
+            known_by = _KNOW_IDS[self.author.callback]
+            return failed(f"it takes a new event for a duplicate: know it by {known_by} alone")
+        return self.judge(answer)
+
+
+def check_events(on: Round) -> Iterator[Finding]:
+    """Every type is taken."""
+    made = content.usual(on.author, on.types, count=on.count, seed=on.seed)
+    yield from _send_all(on, Check.EVENTS, made)
+
+
+def check_hard(on: Round) -> Iterator[Finding]:
+    """What is allowed and seldom."""
+    yield from _send_all(on, Check.HARD, content.hard(on.author, on.types, seed=on.seed))
+    event = content.new_fields(on.author, on.first)
+    answer = on.send(event)
+    yield find(Check.HARD, event.about, [answer], on.judge_new(answer))
+    event = content.large(on.author, on.first)
+    answer = on.send(event)
+    judgement = on.judge_new(answer)
+    if answer.status == 413:  # no vendor promises such
+        judgement = warning(judgement.advice)
+    yield find(Check.HARD, f"an event of {event.about}", [answer], judgement)
+
+
+def _send_all(on: Round, check: Check, events: Sequence[Event]) -> Iterator[Finding]:
+    """One finding for all that end alike."""
+    sent = [(event, on.send(event)) for event in events]
+    judged = [(on.judge_new(answer), event, answer) for event, answer in sent]
+    judged.sort(key=lambda each: (_WEIGHTS[each[0].verdict], each[0].advice))
+    for judgement, alike in groupby(judged, key=lambda each: each[0]):
+        these = [*alike]
+        names = [event.about for _, event, _ in these]
+        what = f"{len(names)} events" if len(these) == len(sent) else _listed(names)
+        yield find(check, what, [answer for *_, answer in these], judgement)
+
+
+def _listed(names: Sequence[str]) -> str:
+    distinct = [*dict.fromkeys(names)]
+    more = len(distinct) - _MOST_NAMED
+    return ", ".join(distinct[:_MOST_NAMED]) + (f" and {more} more types" if more > 0 else "")
+
+
+def check_unknown(on: Round) -> Iterator[Finding]:
+    """A type that comes with a later version of the vendor's."""
+    what = f"a type that no catalog has, {content.UNKNOWN_TYPE}"
+    if on.author.callback:
+        told = ", ".join(each.name for each in on.author.event_types)
+        yield _not_checked(Check.UNKNOWN, what, f"callbacks tell of {told} alone")
+        return
+    answer = on.send(content.unknown(on.author, on.first))
+    judgement = on.judge_new(answer)
+    if judgement.verdict is Verdict.FAILED and 400 <= answer.status < 500:
+        judgement = failed("answer 2xx to types that you do not know: they come with time")
+    yield find(Check.UNKNOWN, what, [answer], judgement)
+
+
+def check_duplicates(on: Round) -> Iterator[Finding]:
+    """The same event again: at once, and several at the same moment."""
+    event = _usual(on)
+    request = on.author.sign(event, at=on.now())
+    answers = [on.target.send(request) for _ in range(_AGAIN)]
+    yield from _once(on, Check.DUPLICATES, f"an event {_AGAIN} times", answers)
+    event = _usual(on)
+    together = on.target.send_together(on.author.sign(event, at=on.now()), count=_TOGETHER)
+    yield from _once(on, Check.DUPLICATES, f"an event {_TOGETHER} times at once", together, in_order=False)
+
+
+def check_retries(on: Round) -> Iterator[Finding]:
+    """The same event as the vendor sends it again: later, and signed anew."""
+    event, now, before = _usual(on), on.now(), on.author.first_retry
+    attempts = [on.author.sign(event, at=now - before), on.author.sign(event, at=now)]
+    answers = [on.target.send(attempt) for attempt in attempts]
+    what = f"a retry, signed {before.total_seconds():g} s later"
+    yield from _once(on, Check.RETRIES, what, answers)
+
+
+def _usual(on: Round) -> Event:
+    (event,) = content.usual(on.author, [on.first], count=1, seed=on.seed)
+    return event
+
+
+def _once(
+    on: Round, check: Check, what: str, answers: Sequence[Answer], *, in_order: bool = True
+) -> Iterator[Finding]:
+    """That the answers are good, and that the event is taken once, where they tell."""
+    worst = max((on.judge(answer) for answer in answers), key=lambda each: _WEIGHTS[each.verdict])
+    if worst.verdict is Verdict.FAILED and answers[0].is_success:
+        worst = failed("answer 2xx to what you have already, else its sender comes again")
+    yield find(check, f"{what}: answered", answers, worst)
+    if worst.verdict is not Verdict.FAILED:
+        yield Finding(check=check, what=f"{what}: taken once", **_taken_once(answers, in_order)._asdict())
+
+
+_WEIGHTS = {each: weight for weight, each in enumerate((Verdict.PASSED, Verdict.WARNING, Verdict.FAILED))}
+
+
+def _taken_once(answers: Sequence[Answer], in_order: bool) -> Judgement:
+    """As its header says."""
+    receipts = [answer.receipt for answer in answers]
+    if not any(receipts):
+        return Judgement(Verdict.NOT_SHOWN, f"look whether it was handled once; or {_BY_HEADER}")
+    expected = ["new", *["duplicate"] * (len(answers) - 1)]
+    if (receipts if in_order else sorted(receipts, key=str, reverse=True)) == expected:
+        return PASSED
+    said = ", ".join(each or "nothing" for each in receipts)
+    once = "keep its id in a unique column, in the transaction of the work"
+    return failed(f"its headers say {said}, where one is new and the others are duplicates: {once}")
+
+
+def check_order(on: Round) -> Iterator[Finding]:
+    """Events about one subject, the latest first."""
+    events = content.about_one_subject(on.author, on.types, now=on.now())
+    answers = [on.send(event) for event in reversed(events)]
+    judged = [on.judge_new(answer) for answer in answers]
+    worst = max(judged, key=lambda each: _WEIGHTS[each.verdict])
+    if worst.verdict is Verdict.FAILED and any(answer.is_success for answer in answers):
+        worst = failed("no vendor promises an order: take what comes early or late")
+    yield find(Check.ORDER, f"{len(events)} events, the latest first", answers, worst)
+
+
+def check_forgeries(on: Round) -> Iterator[Finding]:
+    """Whatever is not proven is refused, and leaves no trace."""
+    event, now = _usual(on), on.now()
+    if not on.author.secret:
+        yield _not_checked(Check.FORGERIES, "forgeries", "nothing is signed: anyone can send to it")
+        return
+    for forgery in forgeries(on.author, event, now=now):
+        if not on.author.can_refuse(forgery.request, now=now):
+            yield _not_checked(
+                Check.FORGERIES,
+                forgery.name,
+                f"this signature of {on.author.provider.title} "
+                f"does not prove {forgery.proves}: nobody can refuse it",
+            )
+            continue
+        answer = on.target.send(forgery.request)
+        secrets = giveaways(on.author, event, forgery, now=now)
+        judgement = judge_forged(answer, forgery.request, mend=forgery.mend, secrets=secrets)
+        yield find(Check.FORGERIES, forgery.name, [answer], judgement)
+    yield from _genuine_after_forgeries(on, event)
+
+
+def _genuine_after_forgeries(on: Round, event: Event) -> Iterator[Finding]:
+    """The event that was forged, now as its vendor sends it; and a forgery of what it has by then."""
+    answer = on.send(event)
+    judgement = on.judge_new(answer)
+    if answer.is_success and answer.receipt == "duplicate":
+        judgement = failed("IT KEPT A FORGERY: verify first, then drop duplicates")
+    yield find(Check.FORGERIES, "the genuine event after its forgeries", [answer], judgement)
+    request = on.author.sign(event, at=on.now(), secret=on.author.wrong_secret())
+    answer = on.target.send(request)
+    judgement = judge_forged(answer, request, mend="verify before you drop duplicates", secrets=())
+    yield find(Check.FORGERIES, "a forgery of an event that it has", [answer], judgement)
+
+
+def check_get(on: Round) -> Iterator[Finding]:
+    """The URL, opened in a browser."""
+    answer = on.target.get()
+    judgement = PASSED
+    if answer.is_success:
+        judgement = warning("answer 405 to all but POST: links and crawlers are no senders")
+    elif answer.status == 0 or (answer.status >= 500 and answer.status != 501):
+        judgement = warning("it broke; answer 405")
+    yield find(Check.GET, "a GET", [answer], judgement)
+
+
+def _not_checked(check: Check, what: str, why: str) -> Finding:
+    return Finding(check=check, what=what, verdict=Verdict.NOT_CHECKED, advice=why)
+
+
+CHECKS: Mapping[Check, Callable[[Round], Iterable[Finding]]] = {
+    Check.EVENTS: check_events,
+    Check.HARD: check_hard,
+    Check.UNKNOWN: check_unknown,
+    Check.DUPLICATES: check_duplicates,
+    Check.RETRIES: check_retries,
+    Check.ORDER: check_order,
+    Check.FORGERIES: check_forgeries,
+    Check.GET: check_get,
+}
