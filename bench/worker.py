@@ -31,7 +31,7 @@ from adjourn.sending.http1 import Http1Sender
 from adjourn.sending.lanes import Lanes, Limits
 from adjourn.sending.worker import Worker
 from adjourn.storage.base import Claim, Claimed, Entry, NewDelivery, Recorded, Result, Step
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 from bench.sending import BODY, bench_app, receiver
 

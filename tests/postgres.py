@@ -201,7 +201,7 @@ _EMPTY = """
     BEGIN
         FOR name IN SELECT relname FROM pg_class
             WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
-              AND relname <> 'adjourn_schema'
+              AND relname NOT IN ('adjourn_schema', 'adjourn_inbox_schema')
         LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
         FOR name IN SELECT relname FROM pg_class WHERE relkind = 'S' AND relnamespace = 'public'::regnamespace
         LOOP PERFORM setval(name::regclass, 1, false); END LOOP;

@@ -32,8 +32,8 @@ from adjourn.sending.retries import Retries
 from adjourn.sending.sender import Sender
 from adjourn.sending.worker import Pace, Worker
 from adjourn.storage.base import Directory, Store
-from adjourn.storage.postgres import PostgresStore
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.postgres.store import PostgresStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 __all__ = ["Engine", "MakeSender", "open_engine", "prepare"]

@@ -48,7 +48,7 @@ from adjourn.storage.base import (
     Result,
     RetryAsked,
 )
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 __all__ = [

@@ -10,7 +10,7 @@ import pytest
 from adjourn.models import NoticeKind
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.notices import insert_notice
-from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.store import open_database
 
 pytestmark = pytest.mark.anyio
 
@@ -24,7 +24,7 @@ Line = tuple[str, NoticeKind, dict[str, str], timedelta]
 
 async def kept(folder: Path, lines: list[Line]) -> list[int]:
     """Which of them were made: app, kind, facts, and how long after noon."""
-    database = Database(folder / "adjourn.db")
+    database = open_database(folder / "adjourn.db")
     try:
         found = []
         for number, (app_id, kind, facts, after) in enumerate(lines):

@@ -48,8 +48,8 @@ from adjourn.storage.base import (
     Step,
     Store,
 )
-from adjourn.storage.postgres import PostgresStore
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.postgres.store import PostgresStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 START = datetime(2026, 1, 5, 12, tzinfo=UTC)

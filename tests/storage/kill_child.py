@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.storage.harness import KEY, MS, QUIET, Clock, World, keep_nothing
 
 from adjourn.storage.base import Claimed, NewDelivery
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 

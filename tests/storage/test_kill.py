@@ -13,7 +13,7 @@ from tests.storage.harness import KEY, START, Clock, World, ids_of
 
 from adjourn.errors import NotFound
 from adjourn.models import DeliveryState
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ import pytest
 from tests.postgres import empty_database, new_database
 from tests.storage.harness import KEY, LEASE, MINUTE, MS, Clock, World, ids_of
 
-from adjourn.storage.postgres import PostgresStore
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

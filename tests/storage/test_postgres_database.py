@@ -15,8 +15,8 @@ from adjourn.config import Secret
 from adjourn.errors import ConfigError, InDoubt, InputError, StorageError
 from adjourn.models import DeliveryState
 from adjourn.storage.base import AnswerExists, Claimed
-from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.postgres.faults import refusal, translated
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -16,8 +16,8 @@ from tests.storage.test_postgres_partitions import Days, database, days
 
 from adjourn.errors import Conflict, StorageError
 from adjourn.models import DeliveryState
-from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.postgres.faults import FOREIGN, is_lost, translated
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -8,7 +8,7 @@ import pytest
 from tests.postgres import empty_database, run_sql
 from tests.storage.harness import KEY, START, World, credentials, made_app
 
-from adjourn.storage.postgres import PostgresStore
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,7 @@ from tests.storage.harness import KEY, LEASE, MINUTE, MS, Clock, World, ids_of
 
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Claimed, StaleApps
-from adjourn.storage.postgres import PostgresStore
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

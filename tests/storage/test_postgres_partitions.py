@@ -12,8 +12,8 @@ from adjourn.errors import InputError, NotFound, StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import DeliveryState
 from adjourn.storage.base import Claimed
-from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.postgres.days import lowest_id, place_of
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,9 @@ import pytest
 from tests.postgres import new_database, run_sql
 from tests.storage.harness import KEY, Clock, World
 
-from adjourn.storage.postgres import PostgresStore, claiming, plain, publishing, recording, releasing
+from adjourn.storage.postgres import claiming, plain, publishing, recording, releasing
 from adjourn.storage.postgres.links import HOT
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -13,8 +13,8 @@ from adjourn.config import Secret
 from adjourn.errors import Conflict, StorageError
 from adjourn.models import Callback, Subject, callback_target
 from adjourn.storage.base import NewDelivery
-from adjourn.storage.postgres import PostgresStore
 from adjourn.storage.postgres.publishing import Batch
+from adjourn.storage.postgres.store import PostgresStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,7 @@ from tests.storage.harness import KEY, LEASE, MINUTE, MS, QUIET, Clock, World, c
 from adjourn.config import Secret
 from adjourn.errors import AdjournError, ConfigError, NotFound, StorageError
 from adjourn.storage.base import Entry
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -9,7 +9,7 @@ import pytest
 from tests.storage.harness import KEY, LEASE, MINUTE, MS, Clock, World
 
 from adjourn.storage.sql.rows import NEVER
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

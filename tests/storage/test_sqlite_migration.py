@@ -11,7 +11,7 @@ from adjourn.errors import ConfigError
 from adjourn.models import AppStatus, DeliveryState, Health
 from adjourn.storage.base import Credential, CredentialType
 from adjourn.storage.migrate import migrations
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,7 @@ from tests.storage.harness import KEY, LEASE, MINUTE, QUIET, Clock, World, kept
 from adjourn.config import Secret
 from adjourn.models import DeliveryState, NoticeState, Replay, ReplayStatus
 from adjourn.storage.base import CredentialType, Rotation, Step, Verdict, Who
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault, digest_key
 
 pytestmark = pytest.mark.anyio

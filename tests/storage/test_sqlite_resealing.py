@@ -12,8 +12,7 @@ from adjourn.config import Secret
 from adjourn.errors import ConfigError
 from adjourn.storage.base import CredentialType, KeptAnswer, Rotation, Who
 from adjourn.storage.sql.resealing import reseal
-from adjourn.storage.sqlite import SqliteStore
-from adjourn.storage.sqlite.database import Database
+from adjourn.storage.sqlite.store import SqliteStore, open_database
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio
@@ -72,7 +71,7 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def run(path: Path, vault: Vault, *, at_once: int = 2) -> None:
-    database = Database(path)
+    database = open_database(path)
     try:
         await reseal(database, vault, at_once=at_once)
     finally:

@@ -14,7 +14,7 @@ from adjourn.endpoint import lane_id
 from adjourn.errors import ConfigError
 from adjourn.models import Callback, Subject, callback_target
 from adjourn.storage.migrate import migrations
-from adjourn.storage.sqlite import SqliteStore
+from adjourn.storage.sqlite.store import SqliteStore
 from adjourn.vault import Vault
 
 pytestmark = pytest.mark.anyio

@@ -1,10 +1,20 @@
-"""Numbered SQL files, applied in order, each in a transaction of its own."""
+"""Numbered SQL files, applied in order."""
 
 import re
 from importlib.resources import files
 from typing import NamedTuple
 
-__all__ = ["Migration", "migrations"]
+__all__ = ["Migration", "Tables", "migrations"]
+
+
+class Tables(NamedTuple):
+    """Those that the migrations of `package` make; their version lies in the table `schema`.
+
+    None: in the file's user_version, where it is SQLite's and all of it is ours.
+    """
+
+    package: str
+    schema: str | None
 
 
 class Migration(NamedTuple):

@@ -125,8 +125,8 @@ class _Connection:
     def hold(self, sql: str, values: Sequence[Any] = (), /) -> _Rows:
         return self.execute(f"{sql} FOR UPDATE", values)
 
-    def lock(self, name: str, /) -> None:
-        _await(lock(self._link, [name]))
+    def lock(self, *names: str) -> None:
+        _await(lock(self._link, names))
 
 
 async def run_on(link: Link, run: Callable[[Connection], T]) -> T:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
 from adjourn.errors import StorageError
+from adjourn.storage.migrate import Tables
 from adjourn.storage.postgres.bridge import Link, lock, run_on
 from adjourn.storage.postgres.clock import DbClock, boot_seconds
 from adjourn.storage.postgres.faults import FOREIGN, is_blocked, is_clash, is_lost, refusal, translated
@@ -73,20 +74,29 @@ class PostgresDatabase:
 
     @classmethod
     async def open(
-        cls, url: str, *, clock: Clock | None = None, on_step: Callable[[str], None] = _ignore
+        cls,
+        url: str,
+        tables: Tables,
+        *,
+        named: str = "ADJOURN_DATABASE_URL",
+        clock: Clock | None = None,
+        on_step: Callable[[str], None] = _ignore,
     ) -> "PostgresDatabase":
-        """Connect, and bring the tables up to date. Raises ConfigError, which says what to do."""
+        """Connect, and bring the tables up to date.
+
+        Raises ConfigError, which says what to do. `named`: what people gave the URL as.
+        """
         database = cls(url, clock=clock, on_step=on_step)
         try:
             link = await connect(url, "start", patience=_SLOW)
             try:
-                await migrate(link.raw)
+                await migrate(link.raw, tables)
                 for _ in range(3):
                     await database.ask_time(link)
             finally:
                 await link.raw.close()
         except (*FOREIGN, ValueError) as exc:
-            raise refusal(url, exc) from exc
+            raise refusal(url, exc, named) from exc
         database.whole_since()
         return database
 

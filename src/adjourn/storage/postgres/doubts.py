@@ -4,13 +4,16 @@ A COMMIT may still be on its way. So the session that was to carry it out is end
 looked up, or undone, what became of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from typing import Generic, TypeVar
 
 from adjourn.errors import StorageError
-from adjourn.storage.base import Claimed
 from adjourn.storage.postgres.bridge import Link
 
 __all__ = ["Doubts"]
+
+Worker = TypeVar("Worker", bound=Hashable)
+Held = TypeVar("Held")
 
 _END = """
     SELECT coalesce(bool_and(pg_terminate_backend(pid, 5000)), true)
@@ -18,19 +21,20 @@ _END = """
 """
 
 
-class Doubts:
-    """Of one process."""
+class Doubts(Generic[Worker, Held]):
+    """Of one process: its sessions, and what its workers may hold without having it in memory."""
 
     def __init__(self) -> None:
         self._sessions: set[str] = set()  # whose last statement nobody knows the end of
-        self._claimed: list[tuple[int, Claimed]] = []  # and the worker
+        self._claimed: dict[Worker, list[Held]] = {}
 
     def note_session(self, name: str) -> None:
         self._sessions.add(name)
 
-    def note_claimed(self, worker: int, deliveries: Sequence[Claimed]) -> None:
+    def note_claimed(self, worker: Worker, taken: Sequence[Held]) -> None:
         """They may be this worker's, or not, and nobody holds them in memory."""
-        self._claimed += [(worker, each) for each in deliveries]
+        if taken:
+            self._claimed.setdefault(worker, []).extend(taken)
 
     async def end_sessions(self, link: Link) -> None:
         """After this nothing of them is still to come. Raises StorageError where one cannot be ended."""
@@ -39,13 +43,14 @@ class Doubts:
             raise StorageError("a session whose end is not known is still there")
         self._sessions.difference_update(names)
 
-    def next_claimed(self) -> tuple[int, list[Claimed]] | None:
+    def next_claimed(self) -> tuple[Worker, list[Held]] | None:
         """Those of one worker, to be put back."""
-        if not self._claimed:
-            return None
-        worker = self._claimed[0][0]
-        return worker, [each for number, each in self._claimed if number == worker]
+        for worker, taken in self._claimed.items():
+            return worker, list(taken)
+        return None
 
-    def settled(self, worker: int, deliveries: Sequence[Claimed]) -> None:
-        ids = {each.id for each in deliveries}
-        self._claimed = [(number, each) for number, each in self._claimed if each.id not in ids]
+    def settled(self, worker: Worker, count: int) -> None:
+        """So many of that worker, those noted first, were put back."""
+        del self._claimed[worker][:count]
+        if not self._claimed[worker]:
+            del self._claimed[worker]

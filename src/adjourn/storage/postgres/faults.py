@@ -54,8 +54,8 @@ def translated(what: str, exc: BaseException) -> AdjournError:
     return StorageError(f"{what}: {told}")
 
 
-def refusal(url: str, exc: BaseException) -> ConfigError:
-    """Why a database cannot be opened, and what to do. Shows no password."""
+def refusal(url: str, exc: BaseException, named: str = "ADJOURN_DATABASE_URL") -> ConfigError:
+    """Why a database cannot be opened, and what to do. Shows no password. `named`: where its URL is given."""
     parts = urlsplit(url)
     where = f"{parts.hostname or 'the local socket'}:{parts.port or 5432}"
     name = parts.path.lstrip("/") or parts.username or "postgres"
@@ -63,15 +63,15 @@ def refusal(url: str, exc: BaseException) -> ConfigError:
     for secret in {parts.password, unquote(parts.password or "")} - {None, ""}:
         told = told.replace(str(secret), "***")
     return ConfigError(
-        f"cannot open the PostgreSQL database {name!r} at {where}: {told}; {_advice(exc, name)}"
+        f"cannot open the PostgreSQL database {name!r} at {where}: {told}; {_advice(exc, name, named)}"
     )
 
 
-def _advice(exc: BaseException, name: str) -> str:
+def _advice(exc: BaseException, name: str, named: str) -> str:
     if isinstance(exc, asyncpg.InvalidAuthorizationSpecificationError):  # a wrong password is one of these
-        return "check user and password in ADJOURN_DATABASE_URL, and the server's pg_hba.conf"
+        return f"check user and password in {named}, and the server's pg_hba.conf"
     if isinstance(exc, asyncpg.InvalidCatalogNameError):
-        return f"make it with `createdb {name}`, or name another in ADJOURN_DATABASE_URL"
+        return f"make it with `createdb {name}`, or name another in {named}"
     if isinstance(exc, asyncpg.InsufficientPrivilegeError):
         return "its user must be allowed to make tables in the schema public: make it the database's owner"
     if isinstance(exc, asyncpg.TooManyConnectionsError):
@@ -79,7 +79,7 @@ def _advice(exc: BaseException, name: str) -> str:
     if isinstance(exc, asyncpg.CannotConnectNowError):
         return "it is starting up or shutting down: try again"
     if isinstance(exc, ssl.SSLError) or "SSL" in str(exc):
-        return "check sslmode and its certificates in ADJOURN_DATABASE_URL"
+        return f"check sslmode and its certificates in {named}"
     if isinstance(exc, OSError | asyncio.TimeoutError):
-        return "is it running there, and may this machine reach it? ADJOURN_DATABASE_URL says where it is"
-    return "check ADJOURN_DATABASE_URL"
+        return f"is it running there, and may this machine reach it? {named} says where it is"
+    return f"check {named}"

@@ -3,16 +3,15 @@
 from typing import Any
 
 from adjourn.errors import ConfigError
-from adjourn.storage.migrate import migrations
+from adjourn.storage.migrate import Tables, migrations
 
 __all__ = ["migrate"]
 
 _OLDEST_SERVER = 150000  # PostgreSQL 15
 _LOCK = 4_027_001  # of this program, while it makes tables
-_VERSION = "SELECT max(version) FROM adjourn_schema"
 
 
-async def migrate(raw: Any) -> None:
+async def migrate(raw: Any, tables: Tables) -> None:
     """Raises ConfigError where the server is too old, texts lose characters, or Adjourn was newer before."""
     server = int(await raw.fetchval("SHOW server_version_num"))
     if server < _OLDEST_SERVER:
@@ -20,12 +19,12 @@ async def migrate(raw: Any) -> None:
     encoding = await raw.fetchval("SHOW server_encoding")
     if encoding != "UTF8":
         raise ConfigError(f"the database keeps its texts in {encoding}: make one with ENCODING 'UTF8'")
-    known = migrations(__package__)
-    if await _version(raw) == known[-1].number:
+    known = migrations(tables.package)
+    if await _version(raw, tables) == known[-1].number:
         return
     await raw.execute(f"SELECT pg_advisory_lock({_LOCK})")
     try:
-        version = await _version(raw)
+        version = await _version(raw, tables)
         if version > known[-1].number:
             raise ConfigError(
                 f"the database was written by a newer Adjourn: its tables have version {version}, this one "
@@ -33,7 +32,7 @@ async def migrate(raw: Any) -> None:
             )
         for migration in known:
             if migration.number > version:
-                done = f"INSERT INTO adjourn_schema VALUES ({migration.number})"  # noqa: S608
+                done = f"INSERT INTO {tables.schema} VALUES ({migration.number})"  # noqa: S608
                 await raw.execute(f"BEGIN; {migration.sql}; {done}; COMMIT")
     finally:
         if not raw.is_closed():
@@ -42,7 +41,7 @@ async def migrate(raw: Any) -> None:
             await raw.execute(f"SELECT pg_advisory_unlock({_LOCK})")
 
 
-async def _version(raw: Any) -> int:
-    if await raw.fetchval("SELECT to_regclass('adjourn_schema')") is None:
+async def _version(raw: Any, tables: Tables) -> int:
+    if await raw.fetchval("SELECT to_regclass($1)", tables.schema) is None:
         return 0
-    return int(await raw.fetchval(_VERSION) or 0)
+    return int(await raw.fetchval(f"SELECT max(version) FROM {tables.schema}") or 0)  # noqa: S608

@@ -65,7 +65,7 @@ class PostgresQueue(SqlQueue):
         self._lease = lease
         self._retention = retention
         self._lanes: set[int] = set()  # known to be there
-        self._doubts = Doubts()
+        self._doubts: Doubts[int, Claimed] = Doubts()
         self._claimed: set[int] = set()  # workers with claims that may have ended
         self._leases: dict[int, tuple[int, float]] = {}  # of workers: until when, and since when that is so
         self._tended_at: float | None = None
@@ -213,7 +213,7 @@ class PostgresQueue(SqlQueue):
                 await self._doubts.end_sessions(link)
             async with self._database.claiming.transaction() as link:
                 await give_back(link, worker, its, to_ms(self._clock()))
-            self._doubts.settled(worker, its)
+            self._doubts.settled(worker, len(its))
 
     # recording
 

@@ -35,10 +35,11 @@ class Connection(Protocol):
         On PostgreSQL it ends with FOR UPDATE; SQLite has one writer at a time.
         """
 
-    def lock(self, name: str, /) -> None:
-        """Wait until no other transaction holds that name, and hold it until the end: for what is no row yet.
+    def lock(self, *names: str) -> None:
+        """Wait until no other transaction holds any of these names, and hold them until the end: for what is
+        no row yet.
 
-        On PostgreSQL an advisory lock of the transaction.
+        On PostgreSQL advisory locks of the transaction, taken in an order that is the same for everybody.
         """
 
 

@@ -1,4 +1,4 @@
-"""One SQLite file, one server: a writer that commits for many at once, and readers.
+"""One SQLite file: a writer that commits for many at once, and readers.
 
 Statements run on the event loop (in memory, microseconds); only the commit, which waits for the
 disk, runs in a thread. What is asked for while a commit is in flight shares the next one. A thread
@@ -8,39 +8,31 @@ that ran the statements too would fight the loop for the interpreter lock at eac
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import queue
+import random
 import sqlite3
-import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from adjourn.errors import ConfigError, StorageError
-from adjourn.storage.migrate import migrations
+from adjourn.storage.migrate import Tables
+from adjourn.storage.sqlite.connection import BUSY_TIMEOUT, Connection, connect, is_busy, made
+from adjourn.storage.sqlite.migrating import migrate
+
+if TYPE_CHECKING:  # not every system has the lock that it takes
+    from adjourn.storage.sqlite.alone import Alone
 
 __all__ = ["Connection", "Database"]
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
-_CHECKPOINT_AT = 8 << 20  # bytes of WAL: a checkpoint starts beside the writes
-_WAL_BOUND = 64 << 20  # bytes of WAL: the next turn waits for a checkpoint to empty it
-_FRAME_HEAD = 24  # bytes before each page in the WAL
 _READERS = 4  # threads
-_BUSY_TIMEOUT = 10  # seconds, for another program that has the file locked
-
-
-class Connection(sqlite3.Connection):
-    """storage.sql's Connection: whoever writes is alone."""
-
-    hold = sqlite3.Connection.execute
-
-    def lock(self, name: str, /) -> None:
-        pass
+_LOOKED_AGAIN = 0.001  # seconds, on average: whether the file is free to be written
 
 
 class _Act(Generic[T]):
@@ -60,20 +52,28 @@ def _ignore(step: str) -> None:
 
 
 class Database:
-    """An opened file. Everything but `close` may be called only on the loop that opened it.
+    """An opened file. Everything but `close` may be called only on the loop that first used it.
 
-    `on_step` watches named steps ("publish.begun", "publish.written", "publish.committed"); a test
-    kills the process there.
+    Other processes, and others in this one, may have it open, too; unless it is held `alone`. `on_step`
+    watches named steps ("publish.begun", "publish.written", "publish.committed"); a test kills the process
+    there. Raises ConfigError, which says what is wrong with the file; to open it may take a while.
     """
 
-    def __init__(self, path: Path, *, on_step: Callable[[str], None] = _ignore) -> None:
-        self.path, self._lock_file = _lock(path)
+    def __init__(
+        self,
+        path: Path,
+        tables: Tables,
+        *,
+        alone: "Alone | None" = None,
+        on_step: Callable[[str], None] = _ignore,
+    ) -> None:
+        self._alone = alone
         self._on_step = on_step
-        self._wal_index = -1
         self._opened: list[Connection] = []
         self._snapshots: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         try:
-            self._connect_all()
+            self.path = made(path)
+            self._connect_all(tables)
         except BaseException as exc:
             self._let_go()
             if isinstance(exc, sqlite3.Error):
@@ -82,8 +82,6 @@ class Database:
         self._waiting: list[_Act[Any]] = []
         self._turns: asyncio.Task[None] | None = None
         self._committer = ThreadPoolExecutor(1, "commit")
-        self._checkpointer = ThreadPoolExecutor(1, "checkpoint")
-        self._checkpoint: asyncio.Future[None] | None = None
         self._readers = ThreadPoolExecutor(_READERS - 1, "read")
         self._reader = ThreadPoolExecutor(1, "engine-read")
         self._turns_of_readers: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -133,22 +131,25 @@ class Database:
             return await loop.run_in_executor(self._readers, self._read, run)
 
     async def close(self) -> None:
-        """Wait for the turns under way, empty the WAL into the file, and let go of it."""
-        while self._turns is not None or self._checkpoint is not None:
-            await asyncio.wait([each for each in (self._turns, self._checkpoint) if each is not None])
+        """Wait for the turns under way, and let go of the file. The last to do so empties the WAL into it."""
+        while under_way := self._under_way():
+            await asyncio.wait(under_way)
         if self._closed:
             return
         self._closed = True
-        for pool in (self._committer, self._checkpointer, self._readers, self._reader):
+        for pool in (self._committer, self._readers, self._reader):
             pool.shutdown()
         self._let_go()
+
+    def _under_way(self) -> "list[asyncio.Future[None]]":
+        checkpoint = None if self._alone is None else self._alone.checkpoint
+        return [each for each in (self._turns, checkpoint) if each is not None]
 
     def _let_go(self) -> None:
         for connection in reversed(self._opened):
             connection.close()
-        if self._wal_index >= 0:
-            os.close(self._wal_index)  # last: to close it lets go of every lock that SQLite holds on it
-        os.close(self._lock_file)
+        if self._alone is not None:
+            self._alone.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -180,23 +181,30 @@ class Database:
             _settle(act)
             if not isinstance(act.outcome, Exception):
                 self._on_step(f"{act.name}.committed")
-        self._start_checkpoint()
+        if self._alone is not None:
+            self._alone.tend()
 
     async def _begin(self) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
         except sqlite3.OperationalError as exc:
-            if exc.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if not is_busy(exc):
                 raise
-            # somebody's shell holds the file: wait for it beside the loop
+            # another process, or somebody's shell, holds the file: wait for it beside the loop
             await asyncio.get_running_loop().run_in_executor(self._committer, self._begin_patiently)
 
     def _begin_patiently(self) -> None:
-        self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000}")
-        try:
-            self._writer.execute("BEGIN IMMEDIATE")
-        finally:
-            self._writer.execute("PRAGMA busy_timeout = 0")
+        """SQLite itself looks ten times a second: who writes all the time would hardly ever be met idle."""
+        give_up_at = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as exc:
+                if not is_busy(exc) or time.monotonic() > give_up_at:
+                    raise
+            else:
+                return
+            time.sleep(_LOOKED_AGAIN * random.uniform(0.5, 1.5))  # noqa: S311
 
     def _run(self, act: _Act[Any]) -> None:
         self._on_step(f"{act.name}.begun")
@@ -214,62 +222,26 @@ class Database:
 
     def _commit(self) -> None:
         self._writer.execute("COMMIT")
-        if self._wal_bytes() > _WAL_BOUND:
-            with contextlib.suppress(sqlite3.Error):  # what was committed stays so
-                self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)")
-
-    # the checkpoint, beside the writes
-
-    def _wal_bytes(self) -> int:
-        """Of the log in use; the file keeps its size. mxFrame in SQLite's "WAL-Index File Format"."""
-        frames = int.from_bytes(os.pread(self._wal_index, 4, 16), sys.byteorder)
-        return frames * self._frame_bytes
-
-    def _start_checkpoint(self) -> None:
-        if self._checkpoint is None and self._wal_bytes() > _CHECKPOINT_AT:
-            loop = asyncio.get_running_loop()
-            self._checkpoint = loop.run_in_executor(self._checkpointer, self._checkpoint_aside)
-            self._checkpoint.add_done_callback(self._end_checkpoint)
-
-    def _end_checkpoint(self, future: "asyncio.Future[None]") -> None:
-        self._checkpoint = None
-
-    def _checkpoint_aside(self) -> None:
-        with contextlib.suppress(sqlite3.Error):  # the next turn tries again
-            self._side.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        if self._alone is not None:
+            self._alone.committed(self._writer)
 
     # connections
 
-    def _connect_all(self) -> None:
+    def _connect_all(self, tables: Tables) -> None:
         self._writer = self._connect()
-        _migrate(self._writer, self.path)
+        migrate(self._writer, self.path, tables)
         self._writer.execute("PRAGMA busy_timeout = 0")  # it never makes the loop wait: _begin
-        page_bytes: int = self._writer.execute("PRAGMA page_size").fetchone()[0]
-        self._frame_bytes = page_bytes + _FRAME_HEAD
-        self._wal_index = os.open(f"{self.path}-shm", os.O_RDONLY | os.O_CLOEXEC)
         self._quick = self._connect(read_only=True)
-        self._side = self._connect()
+        if self._alone is not None:
+            self._alone.open(self._connect)
         for _ in range(_READERS):
             self._snapshots.put(self._connect(read_only=True))
 
     def _connect(self, *, read_only: bool = False) -> Connection:
-        connection = sqlite3.connect(
-            self.path,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-            factory=Connection,
-            timeout=_BUSY_TIMEOUT,
-        )
+        connection = connect(self.path, read_only=read_only)
         self._opened.append(connection)
-        if connection.execute("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-            raise ConfigError(f"{self.path} lies where SQLite can keep no write-ahead log: use a local disk")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")
-        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BOUND}")  # bytes: what an emptied WAL keeps
-        connection.execute("PRAGMA cache_size = -65536")  # KiB: dirty pages stay in memory until the commit
-        if read_only:
-            connection.execute("PRAGMA query_only = 1")
+        if self._alone is not None:
+            connection.execute("PRAGMA wal_autocheckpoint = 0")
         return connection
 
     def _read(self, run: Callable[[Connection], T]) -> T:
@@ -284,21 +256,6 @@ class Database:
             raise StorageError(f"read failed: {exc}") from exc
         finally:
             self._snapshots.put(connection)
-
-
-def _migrate(writer: Connection, path: Path) -> None:
-    (version,) = writer.execute("PRAGMA user_version").fetchone()
-    known = migrations(__package__)
-    if version > known[-1].number:
-        raise ConfigError(
-            f"{path} was written by a newer Adjourn: its tables have version {version}, this one knows "
-            f"{known[-1].number}; upgrade Adjourn, or restore a backup made before"
-        )
-    for migration in known:
-        if migration.number > version:
-            writer.executescript(
-                f"BEGIN IMMEDIATE;\n{migration.sql}\nPRAGMA user_version = {migration.number};\nCOMMIT;"
-            )
 
 
 def _failure(what: str, cause: sqlite3.Error) -> StorageError:
@@ -318,20 +275,3 @@ def _settle(act: _Act[Any]) -> None:
         act.done.set_exception(act.outcome)
     else:
         act.done.set_result(act.outcome)
-
-
-def _lock(path: Path) -> tuple[Path, int]:
-    """Hold `<file>.lock` while the process lives: one server for each file, whatever link names it."""
-    try:
-        file = path.resolve()  # SQLite's own files lie beside what a link points to, too
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(f"{file}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite would let everybody read it
-    except (OSError, RuntimeError) as exc:  # RuntimeError: links in a circle
-        raise ConfigError(f"cannot use the database {path}: {exc}") from exc
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as exc:
-        os.close(handle)
-        raise ConfigError(f"{path} is in use by another server; SQLite serves one process") from exc
-    return file, handle

@@ -1,0 +1,86 @@
+"""The inbox in a SQLite file, which several processes may share: web workers, and one that handles."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from adjourn.models import Receipt
+from adjourn.storage.base import Kept, NewReceipt, ReceiptClaim
+from adjourn.storage.inbox.keeping import KEEP, KEEP_BODY, values_of
+from adjourn.storage.inbox.receipts import SqlReceipts
+from adjourn.storage.inbox.rows import COLUMNS, read_receipt
+from adjourn.storage.migrate import Tables
+from adjourn.storage.sql.connection import Connection
+from adjourn.storage.sql.rows import maybe, to_ms
+from adjourn.storage.sqlite.database import Database
+
+__all__ = ["SqliteReceipts", "open_file"]
+
+_TABLES = Tables("adjourn.storage.inbox.sqlite", "adjourn_inbox_schema")
+
+_KEEP = KEEP.format(due="?")
+_FREE = "owner IS NULL AND due IS NOT NULL AND NOT behind"
+_NEXT_DUE = f"SELECT min(due) FROM adjourn_receipt WHERE {_FREE}"  # noqa: S608
+_CLAIM = f"""
+    SELECT {COLUMNS}, body.body FROM adjourn_receipt AS receipt
+    LEFT JOIN adjourn_receipt_body AS body ON body.seq = receipt.seq
+    WHERE {_FREE} AND due <= ? ORDER BY due, receipt.seq LIMIT ?
+"""  # noqa: S608
+_TAKE = "UPDATE adjourn_receipt SET owner = ? WHERE seq = ?"
+# One that is not enlisted is entered with a lease that is over, until it renews it or is reaped.
+_ENTER = "INSERT INTO adjourn_inbox_worker (id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
+
+
+async def open_file(path: Path, *, clock: Callable[[], datetime]) -> "SqliteReceipts":
+    """Raises ConfigError. Another process may be making the tables: the loop does not wait for that."""
+    database = await asyncio.to_thread(Database, path, _TABLES)
+    return SqliteReceipts(database, clock=clock)
+
+
+class SqliteReceipts(SqlReceipts):
+    """`storage.base.Receipts` on one file."""
+
+    def __init__(self, database: Database, *, clock: Callable[[], datetime]) -> None:
+        super().__init__(database, clock=clock)
+        self._database = database
+
+    async def keep(self, receipts: Sequence[NewReceipt]) -> list[Kept]:
+        now = to_ms(self._clock())
+        return await self._database.write("keep", lambda connection: _keep(connection, receipts, now))
+
+    async def claim(self, worker: str, *, limit: int) -> ReceiptClaim:
+        now = to_ms(self._clock())
+        next_due = self._next_due()
+        taken: list[Receipt] = []
+        if limit > 0 and next_due is not None and next_due <= now:
+            taken = await self._database.write(
+                "claim", lambda connection: _claim(connection, worker, limit, now)
+            )
+            next_due = self._next_due()
+        return ReceiptClaim(taken, maybe(next_due))
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    def _next_due(self) -> int | None:
+        due: int | None = self._database.glance(_NEXT_DUE)[0][0]
+        return due
+
+
+def _keep(connection: Connection, receipts: Sequence[NewReceipt], now: int) -> list[Kept]:
+    kept = []
+    for new in receipts:
+        seq, duplicates = connection.execute(_KEEP, (*values_of(new), now)).fetchone()
+        if not duplicates:
+            connection.execute(KEEP_BODY, (seq, new.body))
+        kept.append(Kept(seq, duplicates > 0))
+    return kept
+
+
+def _claim(connection: Connection, worker: str, limit: int, now: int) -> list[Receipt]:
+    taken = [read_receipt(row) for row in connection.execute(_CLAIM, (now, limit))]
+    if taken:
+        connection.executemany(_TAKE, [(worker, each.seq) for each in taken])
+        connection.execute(_ENTER, (worker, now))
+    return taken
