@@ -110,8 +110,8 @@ class Screen:
             self.note("error: this cannot be done as it is asked for:", style="red")
             for fault in failure.faults:
                 self.note(f"  {fault.path}: {fault.reason}")
-        if failure.hint:
-            self.note(f"  {failure.hint}")
+        for line in failure.hint.split("\n") if failure.hint else []:
+            self.note(f"  {line}")
         if failure.request_id is not None:
             self.note(f"  request_id {failure.request_id}", style="dim")
 

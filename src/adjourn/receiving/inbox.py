@@ -6,10 +6,11 @@ The receiver's composition root: it opens the store (storage/inbox), and starts 
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from copy import copy
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeVar, overload
@@ -89,6 +90,7 @@ class Inbox:
         self._keep = keep
         self._works = work
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries
+        self._clock: Callable[[], datetime] | None = None  # a test's
         self._session: _Session | None = None
         self._opening: asyncio.Task[_Session] | None = None
 
@@ -150,9 +152,15 @@ class Inbox:
         if session is None or session.pid != os.getpid() or session.loop.is_closed():
             return
         await session.keeper.finish()
-        if session.worker is not None:
-            await session.worker.drain(grace)
-        await session.receipts.close()
+        try:
+            if session.worker is not None:
+                await session.worker.drain(grace)
+        except asyncio.CancelledError:  # whoever waits has no more patience
+            if session.worker is not None:
+                await session.worker.drain(timedelta(0))
+            raise
+        finally:
+            await session.receipts.close()
 
     async def __aenter__(self) -> "Inbox":
         return await self.open()
@@ -173,26 +181,56 @@ class Inbox:
             raise ConfigError("the inbox is not open: use it within `async with inbox:`")
         return self._session.receipts
 
-    async def work(self) -> None:
-        """Handle what is due, until this is cancelled; then end in an orderly way."""
+    async def work(self, *, grace: timedelta = _GRACE) -> None:
+        """Handle what is due, until this is cancelled; then close it. Cancelled again, it waits no more."""
         await self._start_worker()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
-            await self.close()
+            await self.close(grace=grace)
 
     async def settle(self) -> None:
         """Handle all that is due now, and return: for tests, and for a job that runs every so often.
 
         What failed and waits for the time of its retry is not waited for.
         """
-        worker = await self._start_worker()
-        await worker.settle()
+        session = await self._open()
+        was_working = session.worker is not None
+        await (await self._start_worker()).settle()
+        if not was_working and session.worker is not None:
+            worker, session.worker = session.worker, None
+            await worker.drain(_GRACE)
 
     @cached_property
     def background(self) -> Background:
         """An event loop for frameworks that have none: the inbox is open there from its first use."""
         return Background(close=self.close)
+
+    def rehearsed(self, url: str, *, handlers: Handlers, clock: Callable[[], datetime]) -> "Inbox":
+        """One like it for tests: with another database, which has a clock of its own, and these handlers."""
+        other = copy(self)
+        other.__dict__.pop("background", None)
+        other.url, other.handlers = url, handlers
+        other._clock, other._works = clock, False
+        other._session = other._opening = None
+        return other
+
+    @contextmanager
+    def kept_elsewhere(self, url: str) -> Iterator[None]:
+        """For tests: what is kept meanwhile goes into another database, and nothing here handles it.
+
+        Raises ConfigError while it is open. It is closed at the end, where a background loop has it.
+        """
+        if self._session is not None:
+            raise ConfigError("the inbox is open already: a test must ask for this before it is used")
+        before = self.url, self._works
+        self.url, self._works = url, False
+        try:
+            yield
+        finally:
+            if "background" in self.__dict__:
+                self.background.stop()
+            self.url, self._works = before
 
     # within
 
@@ -223,7 +261,7 @@ class Inbox:
                 self._opening = None
 
     async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Session:
-        receipts = await open_receipts(self.url)
+        receipts = await open_receipts(self.url, clock=self._clock)
         session = _Session(
             loop=loop, pid=os.getpid(), receipts=receipts, keeper=Keeper(receipts, on_new=self._poke)
         )

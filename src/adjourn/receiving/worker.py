@@ -24,9 +24,12 @@ from adjourn.receiving.handlers import Handlers, Match
 from adjourn.repeating import Repeating
 from adjourn.storage.base import Handled, Receipts
 
-__all__ = ["Pace", "Worker"]
+__all__ = ["THREADS", "Pace", "Worker"]
 
 _log = logging.getLogger(__name__)
+
+THREADS = "adjourn-handler"
+"""What the names of the threads begin with in which handlers run that are no coroutines."""
 
 _UNRECORDED = 1000  # outcomes: no more is claimed then
 _FORGET = 1000  # receipts in one commit
@@ -89,7 +92,7 @@ class Worker:
         self._fresh_until = 0.0
         self._held: dict[int, asyncio.Task[None]] = {}
         self._in_threads: set[int] = set()  # of those
-        self._threads = ThreadPoolExecutor(concurrency, "adjourn-handler")
+        self._threads = ThreadPoolExecutor(concurrency, THREADS)
         self._outcomes = Batcher(self._record, full=_UNRECORDED, retry_every=pace.after_error)
         self._alarm: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
