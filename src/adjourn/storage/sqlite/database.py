@@ -170,7 +170,7 @@ class Database:
         try:
             await self._begin()
             for act in acts:
-                self._run(act)
+                self._run(act, is_alone=len(acts) == 1)
             await asyncio.get_running_loop().run_in_executor(self._committer, self._commit)
         except sqlite3.Error as exc:
             for act in acts:
@@ -206,9 +206,11 @@ class Database:
                 return
             time.sleep(_LOOKED_AGAIN * random.uniform(0.5, 1.5))  # noqa: S311
 
-    def _run(self, act: _Act[Any]) -> None:
+    def _run(self, act: _Act[Any], *, is_alone: bool) -> None:
+        """One that is alone in its turn needs no savepoint, which would keep each page that it changes twice."""
         self._on_step(f"{act.name}.begun")
-        self._writer.execute("SAVEPOINT act")
+        if not is_alone:
+            self._writer.execute("SAVEPOINT act")
         try:
             act.outcome = act.run(self._writer)
         except Exception as exc:
@@ -216,8 +218,11 @@ class Database:
                 raise  # a full disk, a failing one: SQLite has undone the whole turn
             # one caller's fault is its own: the writer goes on for the others
             act.outcome = _failure(act.name, exc) if isinstance(exc, sqlite3.Error) else exc
-            self._writer.execute("ROLLBACK TO act")
-        self._writer.execute("RELEASE act")
+            self._writer.execute("ROLLBACK" if is_alone else "ROLLBACK TO act")
+            if is_alone:
+                self._writer.execute("BEGIN")
+        if not is_alone:
+            self._writer.execute("RELEASE act")
         self._on_step(f"{act.name}.written")
 
     def _commit(self) -> None:
