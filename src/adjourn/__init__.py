@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from adjourn.config import Secret
-    from adjourn.errors import AdjournError, ConfigError, EventError, VerificationError
+    from adjourn.errors import (
+        AdjournError,
+        ConfigError,
+        DeadLetter,
+        EventError,
+        StorageError,
+        VerificationError,
+    )
+    from adjourn.models import Receipt
     from adjourn.providers import (
         CalendarChanged,
         CalendarInstance,
@@ -20,19 +28,23 @@ if TYPE_CHECKING:
         meetingbaas,
         quil,
     )
-    from adjourn.receiving import Received, Receiver
+    from adjourn.receiving import Inbox, Received, Receiver
 
 __all__ = [
     "AdjournError",
     "CalendarChanged",
     "CalendarInstance",
     "ConfigError",
+    "DeadLetter",
     "EventError",
+    "Inbox",
     "MeetingEnded",
     "Person",
+    "Receipt",
     "Received",
     "Receiver",
     "Secret",
+    "StorageError",
     "UnknownEvent",
     "VerificationError",
     "__version__",
@@ -45,9 +57,17 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "adjourn.config": ["Secret"],
-    "adjourn.errors": ["AdjournError", "ConfigError", "EventError", "VerificationError"],
+    "adjourn.errors": [
+        "AdjournError",
+        "ConfigError",
+        "DeadLetter",
+        "EventError",
+        "StorageError",
+        "VerificationError",
+    ],
+    "adjourn.models": ["Receipt"],
     "adjourn.providers": ["CalendarChanged", "CalendarInstance", "MeetingEnded", "Person", "UnknownEvent"],
-    "adjourn.receiving": ["Received", "Receiver"],
+    "adjourn.receiving": ["Inbox", "Received", "Receiver"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _VENDORS = ["contio", "meetingbaas", "quil"]
