@@ -93,8 +93,8 @@ def test_fastapi() -> None:
 
 
 def test_django() -> None:
-    from django.conf import settings  # type: ignore[import-untyped]
-    from django.test import RequestFactory  # type: ignore[import-untyped]
+    from django.conf import settings
+    from django.test import RequestFactory
 
     settings.configure(DEBUG=True)
     webhook = run(block("from django"))["webhook"]

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse  # type: ignore[import-untyped]
-from django.views.decorators.csrf import csrf_exempt  # type: ignore[import-untyped]
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.csrf import csrf_exempt
 
 from adjourn.receiving.answer import MAX_BODY_BYTES, NOT_ALLOWED, TOO_LARGE, Answer, answer_blocking
 from adjourn.receiving.inbox import Inbox

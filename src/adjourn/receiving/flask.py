@@ -40,6 +40,6 @@ def _read(most: int) -> bytes | Answer:
             body = request.get_data() or body
     except RequestEntityTooLarge:
         return TOO_LARGE
-    except ClientDisconnected:
+    except (ClientDisconnected, OSError):
         return GONE
     return body

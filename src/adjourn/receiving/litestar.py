@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 from litestar.types import HTTPReceiveMessage, Receive
 
@@ -27,13 +27,13 @@ class _Unread(Exception):
 
 def webhook(
     receiver: Receiver, inbox: Inbox, *, max_body_bytes: int = MAX_BODY_BYTES
-) -> Callable[[AnyRequest], Awaitable[Response[None]]]:
+) -> Callable[[AnyRequest], Awaitable[Response[bytes]]]:
     """A function for `litestar.post`. Open the inbox with the application: `lifespan=[inbox.lifespan]`.
 
     Where the application's `request_max_body_size` is lower, that counts.
     """
 
-    async def webhook(request: AnyRequest) -> Response[None]:
+    async def webhook(request: AnyRequest) -> Response[bytes]:
         body = await _read(request, max_body_bytes)
         if not isinstance(body, bytes):
             return _response(body)
@@ -71,5 +71,5 @@ def _bounded(receive: Receive, most: int) -> Receive:
     return bounded
 
 
-def _response(answered: Answer) -> Response[None]:
-    return Response(None, status_code=answered.status, headers=answered.headers)
+def _response(answered: Answer) -> Response[bytes]:
+    return Response(b"", status_code=answered.status, headers=answered.headers, media_type=MediaType.TEXT)
