@@ -1,6 +1,7 @@
-"""Queue.claim: what is due, lane by lane, and never more than there is room for."""
+"""Queue.claim: lane by lane, and never more than there is room for.
 
-from datetime import timedelta
+What every queue promises of claims: test_work_contract.py.
+"""
 
 import pytest
 from tests.storage.harness import MINUTE, MS, World, ids_of
@@ -12,19 +13,6 @@ from adjourn.storage.base import Claimed
 pytestmark = pytest.mark.anyio
 
 OTHER = "https://other.example.com:443"
-
-
-async def test_nothing_is_claimed_from_an_empty_store(world: World) -> None:
-    claim = await world.store.queue.claim("w1", room=lambda lane, app: 10, limit=10)
-    assert (list(claim.deliveries), claim.next_wake) == ([], None)
-
-
-async def test_what_is_claimed_is_hidden_from_everybody(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    assert len(await world.claim("w1")) == 1
-    assert await world.claim("w2") == []
-    assert await world.claim("w1") == []
 
 
 async def test_a_claimed_delivery_carries_all_that_an_attempt_needs(world: World) -> None:
@@ -43,32 +31,12 @@ async def test_a_claimed_delivery_carries_all_that_an_attempt_needs(world: World
     )
 
 
-async def test_a_retry_says_so_and_counts(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one()))
-    world.clock.advance(MINUTE)
-    retry = await world.claim_one()
-    assert (retry.state, retry.attempt_no, retry.retry_count) == (DeliveryState.FAILED, 1, 0)
-    assert not retry.manual
-
-
 async def test_oldest_first_within_a_lane(world: World) -> None:
     await world.add_app()
     published = [await world.publish_waiting() for _ in range(5)]
     assert ids_of(await world.claim(room=2)) == published[:2]
     assert ids_of(await world.claim(room=2)) == published[2:4]
     assert ids_of(await world.claim(room=2)) == published[4:]
-
-
-async def test_what_was_due_first_comes_first(world: World) -> None:
-    await world.add_app()
-    early = await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one(), retry_in=2 * MINUTE))
-    world.clock.advance(MINUTE)
-    late = await world.publish_waiting()
-    world.clock.advance(MINUTE)
-    assert ids_of(await world.claim()) == [late, early]
 
 
 async def test_a_lane_gives_no_more_than_its_room(world: World) -> None:
@@ -162,26 +130,6 @@ async def test_what_came_while_an_app_was_off_is_due_once_it_is_on_oldest_first(
     assert ids_of(await world.claim()) == [first, second]
 
 
-async def test_a_retry_is_due_at_its_moment_and_not_a_millisecond_before(world: World) -> None:
-    await world.add_app()
-    delivery_id = await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one(), retry_in=MINUTE))
-    world.clock.advance(MINUTE - MS)
-    assert await world.claim() == []
-    world.clock.advance(MS)
-    assert ids_of(await world.claim()) == [delivery_id]
-
-
-async def test_a_retry_between_two_milliseconds_is_never_early(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one(), retry_in=timedelta(microseconds=60_000_300)))
-    world.clock.advance(MINUTE)
-    assert await world.claim() == []
-    world.clock.advance(MS)
-    assert len(await world.claim()) == 1
-
-
 async def test_next_wake_is_the_earliest_moment_that_anything_is_due(world: World) -> None:
     await world.add_app()
     await world.publish(world.delivery(), world.delivery(origin=OTHER))
@@ -201,18 +149,6 @@ async def test_next_wake_looks_past_a_lane_that_is_due_but_full(world: World) ->
     await world.record(world.failure(one, retry_in=MINUTE))
     assert await world.next_wake() == world.clock.now + MINUTE
     assert len(await world.claim()) == 1
-
-
-async def test_a_lane_wakes_for_the_next_of_its_deliveries(world: World) -> None:
-    await world.add_app()
-    await world.publish(world.delivery(), world.delivery())
-    one, two = await world.claim()
-    await world.record(world.failure(one, retry_in=MINUTE), world.failure(two, retry_in=3 * MINUTE))
-    world.clock.advance(MINUTE)
-    assert ids_of(await world.claim()) == [one.id]
-    assert await world.next_wake() == world.clock.now + 2 * MINUTE
-    world.clock.advance(2 * MINUTE)
-    assert ids_of(await world.claim()) == [two.id]
 
 
 async def test_what_an_app_discarded_is_never_claimed(world: World) -> None:

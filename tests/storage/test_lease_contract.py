@@ -1,18 +1,14 @@
-"""Queue.enlist, give_back and reap: what a worker holds is never lost, and never in two hands."""
+"""Queue.enlist, give_back and reap, of what a worker holds since it was published.
 
-from datetime import timedelta
+What every queue promises of claims: test_work_contract.py.
+"""
 
 import pytest
-from tests.storage.harness import LEASE, MINUTE, MS, Backend, Clock, World, ids_of
+from tests.storage.harness import LEASE, MS, Backend, Clock, World, ids_of
 
 from adjourn.models import DeliveryState
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_the_clock_of_the_store_is_its_own(world: World) -> None:
-    world.clock.advance(MINUTE)
-    assert await world.store.queue.now() == world.clock.now
 
 
 # giving back
@@ -25,16 +21,6 @@ async def test_what_was_given_back_from_memory_waits(world: World) -> None:
     await world.store.queue.give_back("w1", [held])
     (claimed,) = await world.claim("w2")
     assert (claimed.id, claimed.attempt_no, claimed.from_job) == (held.id, 0, True)
-
-
-async def test_what_was_given_back_after_a_claim_waits_in_its_old_place(world: World) -> None:
-    await world.add_app()
-    first = await world.publish_waiting()
-    world.clock.advance(MS)
-    claimed = await world.claim_one()
-    second = await world.publish_waiting()
-    await world.store.queue.give_back("w1", [claimed])
-    assert ids_of(await world.claim("w2")) == [first, second]
 
 
 async def test_giving_back_twice_changes_nothing(world: World) -> None:
@@ -51,16 +37,6 @@ async def test_giving_back_twice_changes_nothing(world: World) -> None:
     assert await world.claim("w3") == []
 
 
-async def test_giving_back_what_was_recorded_changes_nothing(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    claimed = await world.claim_one()
-    await world.record(world.failure(claimed))
-    await world.store.queue.give_back("w1", [claimed])
-    assert await world.claim() == []
-    assert await world.state(claimed.id) is DeliveryState.FAILED
-
-
 async def test_what_an_app_that_is_off_gave_back_waits_for_it(world: World) -> None:
     await world.add_app()
     await world.enlist()
@@ -75,44 +51,16 @@ async def test_what_an_app_that_is_off_gave_back_waits_for_it(world: World) -> N
 # leases
 
 
-@pytest.mark.parametrize("held_from", ["publishing", "a claim"])
-async def test_a_worker_is_alive_to_the_end_of_its_lease_and_not_a_millisecond_longer(
-    world: World, held_from: str
-) -> None:
+async def test_a_worker_is_alive_to_the_end_of_its_lease_and_not_a_millisecond_longer(world: World) -> None:
     await world.add_app()
     await world.enlist("w1")
-    if held_from == "publishing":
-        delivery_id = (await world.publish_held("w1")).id
-    else:
-        delivery_id = await world.publish_waiting()
-        await world.claim("w1")
+    held = await world.publish_held("w1")
     world.clock.advance(LEASE)
     assert await world.store.queue.reap() == 0
     assert await world.claim("w2") == []
     world.clock.advance(MS)
     assert await world.store.queue.reap() == 1
-    assert ids_of(await world.claim("w2")) == [delivery_id]
-
-
-async def test_a_renewed_lease_counts_from_its_renewal(world: World) -> None:
-    await world.add_app()
-    await world.enlist("w1", floor="")
-    await world.publish_held("w1")
-    world.clock.advance(LEASE)
-    await world.enlist("w1", floor="")
-    world.clock.advance(LEASE)
-    assert await world.store.queue.reap() == 0
-    world.clock.advance(MS)
-    assert await world.store.queue.reap() == 1
-
-
-async def test_a_lease_given_up_is_over_at_once(world: World) -> None:
-    await world.add_app()
-    await world.enlist("w1")
-    held = await world.publish_held("w1")
-    await world.store.queue.enlist("w1", lease=timedelta(0), floor=held.id)
-    world.clock.advance(MS)
-    assert await world.store.queue.reap() == 1
+    assert ids_of(await world.claim("w2")) == [held.id]
 
 
 async def test_only_the_dead_workers_deliveries_are_put_back(world: World) -> None:
@@ -158,21 +106,6 @@ async def test_reaping_twice_frees_nothing_twice(world: World) -> None:
     assert await world.claim("w3") == []
 
 
-async def test_a_reaped_retry_keeps_what_it_was(world: World) -> None:
-    await world.add_app()
-    await world.enlist("w1")
-    await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one("w1")))
-    world.clock.advance(MINUTE - MS)
-    await world.enlist("w1")
-    world.clock.advance(MS)
-    before = await world.claim_one("w1")
-    world.clock.advance(LEASE)
-    await world.store.queue.reap()
-    assert await world.claim_one("w2") == before
-    assert before.state is DeliveryState.FAILED
-
-
 async def test_a_finished_delivery_is_not_put_back(world: World) -> None:
     await world.add_app()
     await world.enlist("w1")
@@ -197,14 +130,12 @@ async def test_what_is_published_by_a_worker_reaped_unnoticed_is_not_lost(world:
     assert ids_of(await world.claim("w2")) == [held.id]
 
 
-async def test_what_is_claimed_by_a_worker_reaped_unnoticed_is_not_lost(world: World) -> None:
+async def test_what_is_published_by_a_worker_that_was_never_enlisted_is_not_lost(world: World) -> None:
     await world.add_app()
-    delivery_id = await world.publish_waiting()
-    await world.claim("never enlisted")
     held = await world.publish_held("never enlisted")
     world.clock.advance(MS)
-    assert await world.store.queue.reap() == 2
-    assert sorted(ids_of(await world.claim("w2"))) == sorted([delivery_id, held.id])
+    assert await world.store.queue.reap() == 1
+    assert ids_of(await world.claim("w2")) == [held.id]
 
 
 async def test_what_is_published_below_the_floor_is_not_lost(world: World) -> None:
@@ -239,21 +170,3 @@ async def test_after_a_restart_everything_unfinished_waits(backend: Backend) -> 
         assert await again.state(done.id) is DeliveryState.DELIVERED
     finally:
         await store.close()
-
-
-async def test_a_worker_that_takes_again_what_it_lost_gets_rid_of_it(world: World) -> None:
-    """Its stale failure and its new one have one number: the new one still moves the delivery."""
-    await world.add_app()
-    delivery_id = await world.publish_waiting()
-    await world.enlist("w1")
-    stale = world.failure(await world.claim_one("w1"))
-    world.clock.advance(LEASE + MS)
-    await world.store.queue.reap()
-    await world.enlist("w1")
-    await world.record(stale)
-    again = await world.claim_one("w1")
-    await world.record(world.failure(again))
-    delivery = await world.get(delivery_id)
-    assert (delivery.state, delivery.attempt_no) == (DeliveryState.FAILED, 1)
-    world.clock.advance(MINUTE)
-    assert ids_of(await world.claim("w1")) == [delivery_id]

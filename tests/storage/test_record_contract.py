@@ -1,28 +1,14 @@
-"""Queue.record: attempts are always kept; what they move is guarded."""
+"""Queue.record: what is the deliveries' own; test_work_contract.py has what every queue promises."""
 
-import msgspec
 import pytest
 from tests.storage.harness import LEASE, MINUTE, MS, World, ids_of
 
 from adjourn.models import DeliveryState
-from adjourn.storage.base import Claimed
 
 pytestmark = pytest.mark.anyio
 
 URL = "https://example.com/webhooks"
 FINAL = [DeliveryState.DELIVERED, DeliveryState.ABANDONED]
-
-
-async def lost(world: World) -> tuple[Claimed, Claimed]:
-    """One delivery as w1 had claimed it, whose lease ran out, and as w2 claimed it then."""
-    await world.add_app()
-    await world.enlist("w1")
-    await world.publish_waiting()
-    before = await world.claim_one("w1")
-    world.clock.advance(LEASE + MS)
-    await world.enlist("w2")
-    assert await world.store.queue.reap() == 1
-    return before, await world.claim_one("w2")
 
 
 async def test_a_success_delivers(world: World) -> None:
@@ -48,17 +34,6 @@ async def test_a_success_from_memory_delivers(world: World) -> None:
     assert await world.store.queue.reap() == 0
 
 
-async def test_a_failure_waits_for_its_retry(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    claimed = await world.claim_one()
-    await world.record(world.failure(claimed, retry_in=5 * MINUTE))
-    delivery = await world.get(claimed.id)
-    assert (delivery.state, delivery.next_retry_at) == (DeliveryState.FAILED, world.clock.now + 5 * MINUTE)
-    assert (delivery.attempt_no, delivery.retry_count) == (1, 0)
-    assert (delivery.http_status, delivery.error) == (500, "answered 500")
-
-
 async def test_a_failure_from_memory_waits_for_its_retry(world: World) -> None:
     await world.add_app()
     await world.enlist()
@@ -70,61 +45,6 @@ async def test_a_failure_from_memory_waits_for_its_retry(world: World) -> None:
     assert (retry.id, retry.attempt_no, retry.from_job) == (held.id, 1, True)
 
 
-async def test_the_last_failure_abandons(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one()))
-    world.clock.advance(MINUTE)
-    claimed = await world.claim_one()
-    await world.record(world.last_failure(claimed))
-    delivery = await world.get(claimed.id)
-    assert (delivery.state, delivery.next_retry_at, delivery.attempt_no) == (DeliveryState.ABANDONED, None, 2)
-    world.clock.advance(100 * MINUTE)
-    assert await world.claim() == []
-
-
-async def test_a_success_after_retries_clears_the_schedule_and_the_error(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    await world.record(world.failure(await world.claim_one()))
-    world.clock.advance(MINUTE)
-    claimed = await world.claim_one()
-    await world.record(world.success(msgspec.structs.replace(claimed, retry_count=1)))
-    delivery = await world.get(claimed.id)
-    assert (delivery.state, delivery.next_retry_at, delivery.error) == (DeliveryState.DELIVERED, None, "")
-    assert (delivery.attempt_no, delivery.retry_count) == (2, 1)
-
-
-async def test_a_success_counts_whoever_reports_it(world: World) -> None:
-    before, now = await lost(world)
-    await world.record(world.success(before), worker="w1")
-    assert await world.state(before.id) is DeliveryState.DELIVERED
-    await world.record(world.last_failure(now), worker="w2")
-    assert await world.state(before.id) is DeliveryState.DELIVERED
-    assert await world.attempts(before.id) == [1, 1]
-    world.clock.advance(100 * MINUTE)
-    assert await world.claim() == []
-
-
-async def test_the_first_of_two_successes_is_when_it_was_delivered(world: World) -> None:
-    before, now = await lost(world)
-    await world.record(world.success(now), worker="w2")
-    first = world.clock.now
-    world.clock.advance(MINUTE)
-    await world.record(world.success(before), worker="w1")
-    assert (await world.get(now.id)).delivered_at == first
-
-
-async def test_a_failure_without_its_lease_moves_nothing_but_is_on_record(world: World) -> None:
-    before, now = await lost(world)
-    held = await world.get(before.id)
-    await world.record(world.last_failure(before), worker="w1")
-    assert await world.get(before.id) == held
-    assert await world.attempts(before.id) == [1]
-    await world.record(world.success(now), worker="w2")
-    assert await world.state(now.id) is DeliveryState.DELIVERED
-
-
 async def test_a_failure_from_memory_without_its_lease_moves_nothing(world: World) -> None:
     await world.add_app()
     await world.enlist("w1")
@@ -134,35 +54,6 @@ async def test_a_failure_from_memory_without_its_lease_moves_nothing(world: Worl
     await world.record(world.last_failure(held), worker="w1")
     assert await world.state(held.id) is DeliveryState.PENDING
     assert ids_of(await world.claim("w2")) == [held.id]
-
-
-async def test_a_failure_whose_attempt_was_not_the_last_moves_nothing(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    first = await world.claim_one()
-    await world.record(world.failure(first))
-    world.clock.advance(MINUTE)
-    second = await world.claim_one()
-    late = msgspec.structs.replace(world.last_failure(first), attempt=world.last_failure(second).attempt)
-    await world.record(late)
-    assert await world.state(first.id) is DeliveryState.FAILED
-
-
-@pytest.mark.parametrize("ends", ["success", "failure", "last_failure"])
-async def test_recording_the_same_again_changes_nothing(world: World, ends: str) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    claimed = await world.claim_one()
-    result = getattr(world, ends)(claimed)
-    await world.record(result)
-    after = await world.get(claimed.id)
-    world.clock.advance(MS)
-    await world.record(result)
-    await world.record(result, result)
-    assert await world.get(claimed.id) == after
-    assert await world.attempts(claimed.id) == [1]
-    world.clock.advance(MINUTE)
-    assert len(await world.claim()) == (1 if ends == "failure" else 0)
 
 
 @pytest.mark.parametrize("known", [0, 1, 60, 119, 120])
@@ -217,40 +108,6 @@ async def test_recording_a_410_again_spares_the_app_that_was_enabled_since(world
     await world.change(enabled=True)
     assert not (await world.record(gone)).changed
     assert (await world.store.directory.get_app("app")).webhook_enabled
-
-
-async def test_a_success_counts_even_under_a_number_that_its_worker_used_before(world: World) -> None:
-    """A worker that lost its lease unnoticed may claim again what it is still sending."""
-    await world.add_app()
-    await world.enlist()
-    await world.publish_waiting()
-    first = await world.claim_one()
-    world.clock.advance(LEASE + MS)
-    await world.store.queue.reap()
-    await world.enlist()
-    again = await world.claim_one()
-    await world.record(world.failure(first))
-    await world.record(world.success(again))
-    assert await world.state(again.id) is DeliveryState.DELIVERED
-    world.clock.advance(100 * MINUTE)
-    assert await world.claim() == []
-
-
-async def test_an_attempt_is_kept_as_it_was(world: World) -> None:
-    await world.add_app()
-    await world.publish_waiting()
-    result = world.failure(await world.claim_one())
-    await world.record(result)
-    assert await world.store.log.list_attempts(result.claimed.id) == [result.attempt]
-
-
-async def test_a_batch_moves_each_as_it_ended(world: World) -> None:
-    await world.add_app()
-    await world.publish(*(world.delivery() for _ in range(3)))
-    one, two, three = await world.claim()
-    await world.record(world.failure(one), world.success(two), world.last_failure(three))
-    states = [await world.state(each.id) for each in (one, two, three)]
-    assert states == [DeliveryState.FAILED, DeliveryState.DELIVERED, DeliveryState.ABANDONED]
 
 
 # manual attempts

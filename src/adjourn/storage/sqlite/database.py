@@ -207,7 +207,7 @@ class Database:
             time.sleep(_LOOKED_AGAIN * random.uniform(0.5, 1.5))  # noqa: S311
 
     def _run(self, act: _Act[Any], *, is_alone: bool) -> None:
-        """One that is alone in its turn needs no savepoint, which would keep each page that it changes twice."""
+        """One that is alone in its turn needs no savepoint: that would copy each page that it changes."""
         self._on_step(f"{act.name}.begun")
         if not is_alone:
             self._writer.execute("SAVEPOINT act")

@@ -67,21 +67,22 @@ Key = tuple[str, str]
 
 
 async def open_database(url: str, *, clock: Callable[[], datetime] | None) -> "PostgresReceipts":
-    """Raises ConfigError."""
+    """`clock`: a test's, which waits for no lease before it reaps. Raises ConfigError."""
     database = await PostgresDatabase.open(url, _TABLES, named="the inbox's URL", clock=clock)
-    return PostgresReceipts(database)
+    return PostgresReceipts(database, is_patient=clock is None)
 
 
 class PostgresReceipts(SqlReceipts):
     """`storage.base.Receipts` on one database, whose clock rules.
 
-    Nobody reaps who was not connected for as long as a lease: after a break of the database the others, too,
-    could not renew theirs.
+    `is_patient`: nobody reaps who was not connected for as long as a lease: after a break of the database the
+    others, too, could not renew theirs.
     """
 
-    def __init__(self, database: PostgresDatabase) -> None:
+    def __init__(self, database: PostgresDatabase, *, is_patient: bool = True) -> None:
         super().__init__(database, clock=database.clock)
         self._database = database
+        self._is_patient = is_patient
         self._lease = timedelta(0)
         self._doubts: Doubts[str, int] = Doubts()
 
@@ -91,7 +92,9 @@ class PostgresReceipts(SqlReceipts):
 
     async def reap(self) -> int:
         connected = self._database.elapsed() - self._database.whole_since()
-        return await super().reap() if connected >= self._lease.total_seconds() else 0
+        if self._is_patient and connected < self._lease.total_seconds():
+            return 0
+        return await super().reap()
 
     async def keep(self, receipts: Sequence[NewReceipt]) -> list[Kept]:
         """Where the connection was lost, perhaps long ago, it asks again: what was kept by then is told of as
