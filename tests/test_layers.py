@@ -25,6 +25,8 @@ LAYERS = [
     ["storage.inbox"],
     ["receiving"],
     ["testing", "__init__"],
+    ["rehearsal"],
+    ["pytest_plugin"],
     ["wiring"],
     ["api", "portal"],
     ["listening", "logs", "server"],

@@ -38,7 +38,7 @@ class Handler:
             await self.function(*given)  # type: ignore[misc]
             return
         run = copy_context().run
-        answer = await asyncio.get_running_loop().run_in_executor(threads, run, self.function, *given)
+        answer = await asyncio.get_running_loop().run_in_executor(threads, run, _call, self.function, *given)
         if inspect.isawaitable(answer):  # of a decorated coroutine function
             await answer
 
@@ -86,6 +86,12 @@ class Handlers:
             or inspect.iscoroutinefunction(getattr(function, "__call__", None)),  # noqa: B004
         )
 
+    def mapped(self, change: Callable[[Handler], Handler]) -> "Handlers":
+        """As many, and each what `change` makes of it: for tests."""
+        others = Handlers()
+        others._handlers = {each.name: change(each) for each in self}
+        return others
+
     def match(self, provider: Provider, event: Struct) -> list[Match]:
         """Those for that event. Raises EventError where one wants it normalised, and a time in it is none."""
         found: list[Match] = []
@@ -100,6 +106,14 @@ class Handlers:
                 if isinstance(normalised, handler.kinds):
                     found.append(Match(handler, normalised))
         return found
+
+
+def _call(function: Function, *given: object) -> Awaitable[None] | None:
+    """Before Python 3.12 whoever waits for a thread that raises StopIteration waits for ever."""
+    try:
+        return function(*given)
+    except StopIteration as exc:
+        raise RuntimeError("it raised StopIteration") from exc
 
 
 def _name_of(function: Any) -> str:
