@@ -16,6 +16,8 @@ from adjourn.cli.deliveries import deliveries
 from adjourn.cli.event_types import types
 from adjourn.cli.events import events
 from adjourn.cli.failure import Exit, Failure
+from adjourn.cli.inbox import inbox
+from adjourn.cli.listen import listen
 from adjourn.cli.replays import replays
 from adjourn.cli.samples import samples
 from adjourn.cli.screen import Screen
@@ -40,7 +42,7 @@ _INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 _HELP = """Webhooks for meetings: send them, receive them, never lose one.
 
 `adjourn demo` shows it all, `adjourn serve` runs the server; the other commands ask a server that runs, which
-they find by ADJOURN_URL and ADJOURN_PLATFORM_KEY.
+they find by ADJOURN_URL and ADJOURN_PLATFORM_KEY. `adjourn inbox` is for whoever receives webhooks.
 
 **Exit codes**: 0, it is done; 1, the server refused it, or there is no such thing; 2, wrong usage or
 settings; 3, the server cannot be reached or cannot take it now, so try again; 130, ended by Ctrl-C.
@@ -110,6 +112,7 @@ def _root() -> typer.Typer:
     if _NO_SERVER is None:
         root.command("demo")(demo)
     root.command("verify")(verify)
+    root.command("listen")(listen)
     root.command("simulate")(simulate)
     root.command("samples")(samples)
     root.command("asyncapi")(asyncapi)
@@ -129,6 +132,7 @@ def _root() -> typer.Typer:
     root.add_typer(deliveries, name="deliveries")
     root.add_typer(replays, name="replays")
     root.add_typer(types, name="types")
+    root.add_typer(inbox, name="inbox")
     return root
 
 

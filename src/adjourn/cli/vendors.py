@@ -11,6 +11,7 @@ from adjourn.receiving import Receiver
 
 __all__ = [
     "SECRET_VARIABLE",
+    "find_secrets",
     "make_receiver",
     "name_provider",
     "read_options",
@@ -31,19 +32,26 @@ def name_provider(name: str) -> Provider:
         raise Failure(Exit.WRONG, str(exc)) from exc
 
 
-def read_secrets(given: Sequence[str] | None, *, unsigned: bool = False) -> list[str]:
-    """Those of the command line, else that of the environment.
+def find_secrets(given: Sequence[str] | None, *, unsigned: bool) -> list[str]:
+    """Those of the command line, else that of the environment; [] for neither, and where nothing is signed.
 
-    None where nothing is signed, and only there: else it raises Failure.
+    Raises Failure for one that is given all the same.
     """
-    if given and unsigned:
-        both = "a webhook secret is given, and unsigned webhooks are asked for: it must be one of them"
-        raise Failure(Exit.WRONG, both)
+    if unsigned:
+        if given:
+            both = "a webhook secret is given, and unsigned webhooks are asked for: it must be one of them"
+            raise Failure(Exit.WRONG, both)
+        return []
     variable = os.environ.get(SECRET_VARIABLE, "")
-    found = [*given] if given else ([variable] if variable else [])
+    return [*given] if given else ([variable] if variable else [])
+
+
+def read_secrets(given: Sequence[str] | None, *, unsigned: bool) -> list[str]:
+    """The same, where there must be one. Raises Failure."""
+    found = find_secrets(given, unsigned=unsigned)
     if not found and not unsigned:
         raise Failure(Exit.WRONG, f"no webhook secret: set {SECRET_VARIABLE}, or give --secret")
-    return [] if unsigned else found
+    return found
 
 
 def read_options(given: Sequence[str] | None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ target.py sends, checks.py asks one thing after the other, findings.py judges, r
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ import typer
 
 from adjourn.cli.catalogs import find_event_types
 from adjourn.cli.failure import Exit, Failure
+from adjourn.cli.loopback import is_loopback
 from adjourn.cli.screen import Screen
 from adjourn.cli.simulate.author import Author
 from adjourn.cli.simulate.checks import CHECKS, Round
@@ -148,17 +148,10 @@ def _types(author: Author, names: list[str] | None) -> list[EventType]:
 def _say_where(screen: Screen, url: str, *, as_json: bool) -> None:
     """Always, where it is not this machine."""
     host = urlsplit(url).hostname or ""
-    if not _is_loopback(host):
+    if not is_loopback(host):
         screen.note(f"sending events and forgeries to {url}: {host} is not this machine", style="yellow")
     elif not as_json:
         screen.note(f"sending to {url}")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _run(

@@ -31,7 +31,6 @@ _AGAIN = 3  # times that an event is sent, one after the other
 _TOGETHER = 5  # times that it is sent at once
 _MOST_NAMED = 3  # events that a finding names
 
-_KNOW_IDS = {True: "its bot, its type and its body", False: "its id"}
 _BY_HEADER = "have it send the header Adjourn-Receipt: new or duplicate, and this is checked"
 
 
@@ -59,9 +58,13 @@ class Round(Struct, frozen=True, kw_only=True):
     def judge_new(self, answer: Answer) -> Judgement:
         """Of an event that nobody had before."""
         if answer.is_success and answer.receipt == "duplicate":
-            known_by = _KNOW_IDS[self.author.callback]
-            return failed(f"it takes a new event for a duplicate: know it by {known_by} alone")
+            return self.mistaken
         return self.judge(answer)
+
+    @property
+    def mistaken(self) -> Judgement:
+        known_by = "its bot, its type and its body" if self.author.callback else "its id"
+        return failed(f"it takes a new event for a duplicate: know it by {known_by} alone")
 
 
 def check_events(on: Round) -> Iterator[Finding]:
@@ -150,18 +153,20 @@ def _once(
         worst = failed("answer 2xx to what you have already, else its sender comes again")
     yield find(check, f"{what}: answered", answers, worst)
     if worst.verdict is not Verdict.FAILED:
-        yield Finding(check=check, what=f"{what}: taken once", **_taken_once(answers, in_order)._asdict())
+        once = _taken_once(on, [answer.receipt for answer in answers], in_order=in_order)
+        yield find(check, f"{what}: taken once", [], once)
 
 
 _WEIGHTS = {each: weight for weight, each in enumerate((Verdict.PASSED, Verdict.WARNING, Verdict.FAILED))}
 
 
-def _taken_once(answers: Sequence[Answer], in_order: bool) -> Judgement:
+def _taken_once(on: Round, receipts: Sequence[str | None], *, in_order: bool) -> Judgement:
     """As its header says."""
-    receipts = [answer.receipt for answer in answers]
     if not any(receipts):
         return Judgement(Verdict.NOT_SHOWN, f"look whether it was handled once; or {_BY_HEADER}")
-    expected = ["new", *["duplicate"] * (len(answers) - 1)]
+    if set(receipts) == {"duplicate"}:
+        return on.mistaken
+    expected = ["new", *["duplicate"] * (len(receipts) - 1)]
     if (receipts if in_order else sorted(receipts, key=str, reverse=True)) == expected:
         return PASSED
     said = ", ".join(each or "nothing" for each in receipts)

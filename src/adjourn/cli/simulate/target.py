@@ -8,6 +8,7 @@ import httpx
 from msgspec import Struct
 
 from adjourn import __version__
+from adjourn.cli.answers import read_start
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.simulate.author import Request
 
@@ -83,7 +84,8 @@ class Target:
             with self._client.stream(
                 method, self.url, content=content, headers=[*request.headers]
             ) as response:
-                body = self._read(response, until=start + self._timeout)
+                until = start + self._timeout
+                body = read_start(response, longest=_LONGEST_READ, until=until, clock=self._clock)
         except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
             reason = f"cannot connect to {self.url}: {exc}"
             raise Failure(Exit.UNREACHABLE, reason, hint="is the receiver running there?") from exc
@@ -99,16 +101,6 @@ class Target:
             body=body,
             receipt=response.headers.get(RECEIPT_HEADER),
         )
-
-    def _read(self, response: httpx.Response, *, until: float) -> bytes:
-        body = b""
-        for piece in response.iter_raw():
-            body += piece
-            if len(body) >= _LONGEST_READ:
-                break
-            if self._clock() > until:
-                raise httpx.ReadTimeout("the answer does not end")
-        return body[:_LONGEST_READ]
 
     def _name(self, exc: Exception) -> str:
         if isinstance(exc, httpx.TimeoutException):
