@@ -5,7 +5,7 @@ a part of it, screen.py shows it.
 """
 
 import time
-from contextlib import suppress
+from contextlib import closing, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -91,31 +91,27 @@ def listen(
     made = None if secrets or unsigned else new_secret().reveal()
     secrets += [made] if made else []
     receiver = make_receiver(vendor, secrets, callback=callback, options=options)
+    forwarder = _forwarder(forward, port)
     teller = Teller(screen, as_json=as_json)
     arrivals = Arrivals(
         receiver,
         reply=Reply(answer, delay),
-        forwarder=_forwarder(forward, port),
+        forwarder=forwarder,
         forward_refused=forward_refused,
         saver=None if save is None else Saver(save),
         now=lambda: datetime.now(UTC),
         sleep=time.sleep,
         tell=teller.tell,
     )
-    with Server(host, port, path=_read_path(path), take=arrivals.take, skip=teller.skip) as server:
+    ends = nullcontext() if forwarder is None else closing(forwarder)
+    server = Server(host, port, path=_read_path(path), take=arrivals.take, skip=teller.skip)
+    with ends, server, suppress(KeyboardInterrupt):
         if as_json:
-            ready = {"listening": server.url, "provider": provider, "secret": made}
-            screen.raw(msgspec.json.encode(ready))
+            screen.raw(msgspec.json.encode({"listening": server.url, "provider": provider, "secret": made}))
         else:
             _tell_ready(screen, server.url, provider, made, callback=callback)
-        _serve(server)
-    teller.end()
-
-
-def _serve(server: Server) -> None:
-    """Until Ctrl-C."""
-    with suppress(KeyboardInterrupt):
         server.serve_forever()
+    teller.end()
 
 
 def _read_path(path: str) -> str:
