@@ -185,16 +185,18 @@ class Inbox(Work):
         ReceiptState.DEAD: State.DEAD,
     }
 
-    def __init__(self, url: str, receipts: Receipts, clock: Clock) -> None:
+    def __init__(self, url: str, receipts: Receipts, clock: Clock, *, source: str) -> None:
         self.url = url
         self.receipts = receipts
         self.clock = clock
+        self._source = source
         self._numbers = itertools.count(1)
 
     @classmethod
-    async def open(cls, url: str, clock: Clock | None = None) -> "Inbox":
+    async def open(cls, url: str, clock: Clock | None = None, *, source: str = "event") -> "Inbox":
+        """`source`: what the ids of its events begin with."""
         clock = clock or Clock()
-        return cls(url, await open_receipts(url, clock=clock), clock)
+        return cls(url, await open_receipts(url, clock=clock), clock, source=source)
 
     @property
     def queue(self) -> WorkQueue[Any, Any]:
@@ -210,7 +212,7 @@ class Inbox(Work):
         provider: str = "contio",
         event_type: str = "meeting.completed",
     ) -> NewReceipt:
-        event_id = event_id or f"event-{next(self._numbers)}"
+        event_id = event_id or f"{self._source}-{next(self._numbers)}"
         return NewReceipt(
             provider=provider,
             id=event_id,

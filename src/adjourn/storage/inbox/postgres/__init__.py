@@ -144,14 +144,11 @@ class PostgresReceipts(SqlReceipts):
         now = to_ms(self._clock())
         async with self._database.claiming.one() as link:
             next_due = await link.raw.fetchval(_NEXT_DUE)
-        taken: list[Receipt] = []
-        if limit > 0 and next_due is not None and next_due <= now:
-            taken = await self._take(worker, limit, now)
-            async with self._database.claiming.one() as link:
-                next_due = await link.raw.fetchval(_NEXT_DUE)
-        return ReceiptClaim(taken, maybe(next_due))
+        if limit <= 0 or next_due is None or next_due > now:
+            return ReceiptClaim([], maybe(next_due))
+        return await self._take(worker, limit, now)
 
-    async def _take(self, worker: str, limit: int, now: int) -> list[Receipt]:
+    async def _take(self, worker: str, limit: int, now: int) -> ReceiptClaim:
         taken: list[Receipt] = []
         session = ""
         try:
@@ -161,12 +158,13 @@ class PostgresReceipts(SqlReceipts):
                     await link.raw.execute(_ENTER, worker, now)
                 rows = await link.raw.fetch(_CLAIM, worker, now, limit)
                 taken = [read_receipt(row) for row in sorted(rows, key=_by_due)]
+                next_due = await link.raw.fetchval(_NEXT_DUE)
         except BaseException as exc:
             if taken and is_lost(exc):  # whether it was committed, nobody knows
                 self._doubts.note_session(session)
                 self._doubts.note_claimed(worker, [each.seq for each in taken])
             raise
-        return taken
+        return ReceiptClaim(taken, maybe(next_due))
 
     async def _settle_doubts(self) -> None:
         """Put back what may have been claimed by a transaction whose end nobody knows."""
