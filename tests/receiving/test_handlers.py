@@ -71,6 +71,8 @@ def test_a_handler_of_several_kinds_gets_each_event_once() -> None:
 def test_what_is_not_normalised_reaches_no_handler_of_normalised_events() -> None:
     made = handlers_of(ended=MeetingEnded, changed=CalendarChanged)
     assert names(made, contio, "action_item.created") == []
+    assert names(made, meetingbaas, "bot.completed") == ["ended"]
+    assert names(made, meetingbaas, "calendar.event_created") == ["changed"]
 
 
 def test_struct_stands_for_every_event_and_unknown_event_for_those_of_no_known_type() -> None:

@@ -294,24 +294,28 @@ def test_a_body_that_cannot_be_read_any_more_is_dead_and_says_why(tmp_path: Path
 
 
 def test_no_more_than_its_share_is_in_a_workers_hands(tmp_path: Path) -> None:
-    going = asyncio.Event()
-    running: list[str] = []
-    most = [0]
+    both, gate = asyncio.Event(), asyncio.Event()
+    began: list[str] = []
 
     async def handle(event: contio.MeetingCompleted) -> None:
-        running.append(event.data.meeting_id)
-        most[0] = max(most[0], len(running))
-        if len(running) == 2:
-            going.set()
-        await going.wait()
-        running.remove(event.data.meeting_id)
+        began.append(event.data.meeting_id)
+        if len(began) == 2:
+            both.set()
+        await gate.wait()
 
     async def test(r: Room) -> None:
         r.on(contio.MeetingCompleted, handle)
         await r.keep(*"abcdef")
-        await r.settle(concurrency=2)
-        assert most == [2]
-        assert (await r.receipts.count())[ReceiptState.HANDLED] == 6
+        worker = r.worker(concurrency=2)
+        await worker.start()
+        await both.wait()
+        worker.poke()
+        await r.keep("g")  # a claim would have had its turn before this
+        assert began == ["a", "b"]
+        gate.set()
+        await worker.settle()
+        await worker.drain(timedelta(seconds=5))
+        assert (await r.receipts.count())[ReceiptState.HANDLED] == 7
 
     run(test, tmp_path)
 
@@ -327,10 +331,11 @@ def test_a_worker_whose_lease_may_be_over_starts_nothing(tmp_path: Path) -> None
         r.boot += 4 * NEVER
         await r.keep("a")
         worker.poke()
+        await r.keep("b")  # a claim would have had its turn before this
         await worker.drain(timedelta(seconds=5))
         assert seen == []
         await r.settle(worker_id="w2")
-        assert seen == ["a"]
+        assert seen == ["a", "b"]
 
     run(test, tmp_path)
 
