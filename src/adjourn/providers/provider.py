@@ -229,10 +229,11 @@ class Provider(ABC):
         Lenient: formats are not checked, and keys that the catalog has not are in the event's `raw`. Raises
         EventError, and nothing else, for what is no JSON, and for a known type without what it must have.
         """
-        return self._reader.read(body)
+        return self.reader.read(body)
 
     @cached_property
-    def _reader(self) -> EventReader:
+    def reader(self) -> EventReader:
+        """What `read` reads with."""
         events = {name: each.event for name, each in self.event_types.items()}
         return EventReader(events, aliases=self.aliases, mend=self.mend)
 

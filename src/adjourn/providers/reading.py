@@ -58,6 +58,7 @@ class EventReader:
         self._aliases = aliases
         self._mend = mend
         self._tag = str(next(iter(events.values())).__struct_config__.tag_field)
+        self._keeps_body = all(issubclass(event, ReceivedEvent) for event in events.values())
         self._decode = msgspec.json.Decoder(Union[tuple(events.values())]).decode  # noqa: UP007 - made of a tuple
 
     def read(self, body: bytes) -> Struct:
@@ -66,7 +67,7 @@ class EventReader:
             event: Struct = self._decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             event = self._read_at_length(body)
-        if isinstance(event, ReceivedEvent):
+        if self._keeps_body and type(event) is not UnknownEvent:
             event.__dict__[_BODY] = body
         return event
 

@@ -6,6 +6,7 @@ What keeps events and handles them stands behind it. No I/O; the clock is read w
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
+from time import time
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -16,7 +17,7 @@ from adjourn.providers import CalendarChanged, MeetingEnded, Provider, UnknownEv
 from adjourn.receiving.diagnosis import Case, Diagnosis, make_verifier, read_pairs
 from adjourn.receiving.doctor import LONGEST_TRIED, diagnose
 from adjourn.receiving.secret_forms import name_fault
-from adjourn.signing import Headers, Verified, Verifier
+from adjourn.signing import Headers, Verified, Verifier, seconds_of
 
 __all__ = ["Received", "Receiver", "Refused", "Vendor"]
 
@@ -41,7 +42,11 @@ class Received(Struct, frozen=True, kw_only=True):
     id: str
     verified: Verified
     body: bytes
-    received_at: datetime
+    came: datetime | float  # UTC, or Unix seconds: a datetime is made when one is asked for
+
+    @property
+    def received_at(self) -> datetime:
+        return _moment(self.came)
 
     @property
     def provider(self) -> str:
@@ -117,6 +122,7 @@ class Receiver:
         self._options = options
         callbacks = bool(self._callback_secrets) or unsigned_callbacks
         self._callback_options = {"unsigned": True} if unsigned_callbacks else {}
+        self._read_body, self._dedupe_key = self._provider.reader.read, self._provider.dedupe_key
         self._webhooks: Verifier | None = None
         self._callbacks: Verifier | None = None
         if self._secrets or options or not callbacks:
@@ -125,6 +131,7 @@ class Receiver:
             self._callbacks = self._make(
                 self._callback_secrets, callback=True, options=self._callback_options
             )
+        self._only = None if self._webhooks and self._callbacks else self._webhooks or self._callbacks
 
     @property
     def provider(self) -> Provider:
@@ -138,34 +145,30 @@ class Receiver:
         Raises VerificationError: answer a bare 401, and log the error with its `hint`. Raises EventError for
         a body that is signed, and still no event of this vendor: answer 400. Nothing else, whatever came.
         """
-        at = datetime.now(UTC) if now is None else now.astimezone(UTC)
-        if type(headers) is not dict and isinstance(headers, Iterator):
+        came = time() if now is None else now.astimezone(UTC)
+        at = seconds_of(came) if isinstance(came, datetime) else came
+        if type(headers) is not dict and type(headers) is not list and isinstance(headers, Iterator):
             headers = tuple(headers)
-        is_callback, verifier = self._choose(headers)
+        verifier = self._only or self._choose(headers)
         try:
-            verified = verifier.verify(headers, body, now=at)
+            verified = verifier.verify_at(headers, body, at)
         except VerificationError as exc:
-            raise self._refused(exc, headers, body, at, is_callback) from None
-        event = self._provider.read(body)
-        if is_callback:
+            raise self._refused(exc, headers, body, came, verifier) from None
+        event = self._read_body(body)
+        if verifier is self._callbacks:
             self._check_callback(event)
-        key = self._provider.dedupe_key(event, verified, body)
-        return Received(
-            vendor=self._provider, event=event, id=key, verified=verified, body=body, received_at=at
-        )
+        key = self._dedupe_key(event, verified, body)
+        return Received(vendor=self._provider, event=event, id=key, verified=verified, body=body, came=came)
 
-    def _choose(self, headers: Headers) -> tuple[bool, Verifier]:
-        """Whether it is a callback, and what verifies it. Any header of a webhook makes it one."""
+    def _choose(self, headers: Headers) -> Verifier:
+        """What verifies it, where both kinds may come. Any header of a webhook makes it one."""
         webhooks, callbacks = self._webhooks, self._callbacks
-        if callbacks is None:
-            assert webhooks is not None
-            return False, webhooks
-        if webhooks is None:
-            return True, callbacks
+        assert webhooks is not None
+        assert callbacks is not None
         names = {name for name, _ in read_pairs(headers)}
         if names.isdisjoint(webhooks.reads) and (not callbacks.reads or names.intersection(callbacks.reads)):
-            return True, callbacks
-        return False, webhooks
+            return callbacks
+        return webhooks
 
     def _check_callback(self, event: Struct) -> None:
         """Raises EventError for what this vendor tells by webhooks alone: callbacks prove less."""
@@ -185,25 +188,28 @@ class Receiver:
             raise ConfigError(f"{exc} (the secret {fault})") from None
 
     def _refused(
-        self, error: VerificationError, headers: Headers, body: object, now: datetime, callback: bool
+        self, error: VerificationError, headers: Headers, body: object, came: datetime | float, by: Verifier
     ) -> Refused:
-        verifier = self._callbacks if callback else self._webhooks
-        assert verifier is not None
+        callback = by is self._callbacks
         both = (self._callback_secrets, self._secrets)
         secrets, others = both if callback else both[::-1]
         case = Case(
             provider=self._provider,
-            verifier=verifier,
+            verifier=by,
             secrets=secrets,
             others=others,
             options=self._callback_options if callback else self._options,
             callback=callback,
             headers=read_pairs(headers),
             body=body,
-            now=now,
+            now=_moment(came),
             error=error,
         )
         return Refused(case)
+
+
+def _moment(came: datetime | float) -> datetime:
+    return came if isinstance(came, datetime) else datetime.fromtimestamp(came, UTC)
 
 
 def _read(secrets: Sequence[Secret | str] | Secret | str) -> tuple[Secret, ...]:

@@ -7,14 +7,13 @@ drops duplicates by the id in the body.
 import re
 from base64 import b64decode
 from binascii import b2a_base64
-from datetime import datetime
 from typing import Literal
 
 from adjourn.config import Secret
 from adjourn.errors import ConfigError, VerificationError
 from adjourn.signing.headers import Headers, Picked, check_name, check_value
 from adjourn.signing.keys import shared_secrets, whole
-from adjourn.signing.scheme import HmacSha256, Signer, Verified, any_equal, check_body
+from adjourn.signing.scheme import HmacSha256, Signer, Verified, Verifier, any_equal, check_body
 
 __all__ = ["BodyHmacSigner", "BodyHmacVerifier", "Encoding"]
 
@@ -45,7 +44,7 @@ class BodyHmacSigner(Signer):
         return f"{self._start}{digest.hex() if in_hex else b2a_base64(digest, newline=False).decode()}\r\n"
 
 
-class BodyHmacVerifier:
+class BodyHmacVerifier(Verifier):
     """Accepts what BodyHmacSigner makes, by any of the secrets given; hex in either case.
 
     Raises ConfigError as BodyHmacSigner does.
@@ -61,7 +60,7 @@ class BodyHmacVerifier:
         self._encoding = encoding
         self._prefix = prefix
 
-    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+    def verify_at(self, headers: Headers, body: bytes, at: float, /) -> Verified:
         """The body alone is proven. Raises VerificationError only."""
         check_body(body)
         (value,) = Picked(headers, self.reads).require(self._name)

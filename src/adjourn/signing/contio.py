@@ -2,14 +2,25 @@
 
 import re
 from base64 import b64decode
-from datetime import datetime
+from collections.abc import Sequence
+from hmac import compare_digest
 
 from adjourn.config import Secret
 from adjourn.errors import VerificationError
 from adjourn.models import SignatureProfile
 from adjourn.signing.headers import Headers, Picked
 from adjourn.signing.keys import SECRET_PREFIX, HmacKey, shared_secrets, whole
-from adjourn.signing.scheme import HmacSha256, Signer, Verified, any_equal, check_body, read_timestamp
+from adjourn.signing.plain_headers import PlainHeaders
+from adjourn.signing.scheme import (
+    HmacSha256,
+    Signer,
+    Verified,
+    Verifier,
+    check_body,
+    find_timestamp,
+    moment,
+    timestamp_refusal,
+)
 from adjourn.signing.standard import sign_standard
 
 __all__ = ["ContioSigner", "ContioVerifier"]
@@ -51,7 +62,7 @@ class ContioSigner(Signer):
         return f"X-Contio-Timestamp: {timestamp}\r\nX-Contio-Signature: {signature}\r\n{standard}"
 
 
-class ContioVerifier:
+class ContioVerifier(Verifier):
     """Accepts X-Contio-Signature by any secret given, in either profile; `strict`: as documented only.
 
     The sdk profile signs the body alone: it proves neither when it was sent nor that it is no replay, so
@@ -63,45 +74,56 @@ class ContioVerifier:
     def __init__(self, *secrets: Secret | str, strict: bool = False) -> None:
         self._keys = tuple(HmacSha256(whole(secret)) for secret in shared_secrets(secrets, _SIGNATURE))
         self._strict = strict
+        self._plain = PlainHeaders(self.reads)
 
-    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+    def verify_at(self, headers: Headers, body: bytes, at: float, /) -> Verified:
         """The timestamp is proven in the documented profile only. Raises VerificationError only."""
-        check_body(body)
-        picked = Picked(headers, self.reads)
-        if (picked.find(_SIGNATURE) or "").startswith(_SDK_PREFIX):
-            return self._verify_sdk(picked, body)
-        return self._verify_documented(picked, body, now)
+        if type(body) is not bytes:
+            check_body(body)
+        signature, sent = self._plain.find(headers) or _pick(headers)
+        if signature.startswith(_SDK_PREFIX):
+            return self._verify_sdk(signature.removeprefix(_SDK_PREFIX), body)
+        seconds = find_timestamp(sent, at)
+        if seconds is not None and self._fits(signature, f"{sent}.".encode() + body):
+            return Verified(scheme="contio", profile=SignatureProfile.DOCUMENTED, timestamp=moment(seconds))
+        raise timestamp_refusal(_TIMESTAMP, sent, at) or _refusal(signature)
 
-    def _verify_sdk(self, picked: Picked, body: bytes) -> Verified:
-        (signature,) = picked.require(_SIGNATURE)
+    def _verify_sdk(self, signature: str, body: bytes) -> Verified:
         if self._strict:
             raise VerificationError(
                 "unknown_scheme",
                 f"{_SIGNATURE} is of the sdk profile, and only the documented one is accepted",
             )
-        self._compare(signature.removeprefix(_SDK_PREFIX), body)
-        return Verified(scheme="contio", profile=SignatureProfile.SDK)
+        if self._fits(signature, body):
+            return Verified(scheme="contio", profile=SignatureProfile.SDK)
+        raise _refusal(signature)
 
-    def _verify_documented(self, picked: Picked, body: bytes, now: datetime) -> Verified:
-        signature, sent = picked.require(_SIGNATURE, _TIMESTAMP)
-        timestamp = read_timestamp(_TIMESTAMP, sent, now=now)
-        self._compare(signature, f"{sent}.".encode() + body)
-        return Verified(scheme="contio", profile=SignatureProfile.DOCUMENTED, timestamp=timestamp)
-
-    def _compare(self, signature: str, message: bytes) -> None:
-        given = [_from_hex(signature)]
-        if not any_equal((key.digest(message) for key in self._keys), given):
-            raise VerificationError(
-                "signature_mismatch", f"{_SIGNATURE} fits neither the body nor any known secret"
-            )
+    def _fits(self, signature: str, message: bytes) -> bool:
+        given = signature.lower()
+        for key in self._keys:  # any() costs more than a comparison
+            if fits := compare_digest(key.digest(message).hex(), given):
+                break
+        return fits
 
 
-def _from_hex(signature: str) -> bytes:
+def _pick(headers: Headers) -> Sequence[str]:
+    """Signature and timestamp; the sdk profile needs none."""
+    picked = Picked(headers, ContioVerifier.reads)
+    signature = picked.find(_SIGNATURE)
+    if signature is not None and signature.startswith(_SDK_PREFIX):
+        return signature, ""
+    return picked.require(_SIGNATURE, _TIMESTAMP)
+
+
+def _refusal(signature: str) -> VerificationError:
+    """Why a signature fitted nothing."""
     if _HEX.fullmatch(signature):
-        return bytes.fromhex(signature)
+        return VerificationError(
+            "signature_mismatch", f"{_SIGNATURE} fits neither the body nor any known secret"
+        )
     if other := _OTHER_SCHEME.match(signature):
-        raise VerificationError("unknown_scheme", f"{_SIGNATURE} is of an unknown kind, {other[1]}")
-    raise VerificationError("malformed_header", f"{_SIGNATURE} must be 64 hexadecimal digits")
+        return VerificationError("unknown_scheme", f"{_SIGNATURE} is of an unknown kind, {other[1]}")
+    return VerificationError("malformed_header", f"{_SIGNATURE} must be 64 hexadecimal digits")
 
 
 def _decoded(secret: str) -> bytes:

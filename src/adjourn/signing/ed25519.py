@@ -6,7 +6,6 @@ with shared secrets does without it, and none of its modules is loaded.
 
 from base64 import b64decode
 from binascii import b2a_base64
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from adjourn.errors import ConfigError
@@ -18,6 +17,7 @@ __all__ = ["KEY_BYTES", "PublicKey", "SigningKey"]
 
 KEY_BYTES = 32  # of a seed, and of a public key: RFC 8032, section 5.1.5
 _SIGNATURE_BYTES = 64
+_MARK = "v1a,"
 _MOST_TRIED = 32  # signatures of one webhook: each costs some 100 us, and anyone may send many
 
 _MISSING = "a key of Ed25519 (whsk_, whpk_) needs the package cryptography: pip install 'adjourn[ed25519]'"
@@ -53,9 +53,10 @@ class PublicKey:
     def __init__(self, raw: bytes) -> None:
         self._key = _read_public(raw)
 
-    def fits(self, signed: bytes, given: Sequence[bytes]) -> bool:
-        """Whether it made one of those signatures, in base64. Of very many, the first are tried."""
-        signatures = [_from_base64(each) for each in dict.fromkeys(given)]
+    def fits(self, signed: bytes, given: str) -> bool:
+        """Whether it made one of those signatures. Of very many, the first are tried."""
+        mine = [each for each in dict.fromkeys(given.split(" ")) if each.startswith(_MARK)]
+        signatures = [_from_base64(each.removeprefix(_MARK)) for each in mine]
         well_formed = [each for each in signatures if len(each) == _SIGNATURE_BYTES]
         return any(self._made(each, signed) for each in well_formed[:_MOST_TRIED])
 
@@ -85,7 +86,7 @@ def _read_public(raw: bytes) -> "Ed25519PublicKey":
     return Ed25519PublicKey.from_public_bytes(raw)
 
 
-def _from_base64(signature: bytes) -> bytes:
+def _from_base64(signature: str) -> bytes:
     try:
         return b64decode(signature, validate=True)
     except ValueError:

@@ -8,12 +8,13 @@ import secrets
 from base64 import b64decode, b64encode
 from binascii import b2a_base64
 from collections.abc import Callable, Sequence
+from hmac import compare_digest
 from typing import Literal, Protocol
 
 from adjourn.config import Secret
 from adjourn.errors import ConfigError
 from adjourn.signing.ed25519 import KEY_BYTES, PublicKey, SigningKey
-from adjourn.signing.scheme import HmacSha256, any_equal, reveal_all
+from adjourn.signing.scheme import HmacSha256, reveal_all
 
 __all__ = [
     "SECRET_PREFIX",
@@ -55,8 +56,11 @@ class Verifying(Protocol):
 
     version: str
 
-    def fits(self, signed: bytes, given: Sequence[bytes]) -> bool:
-        """Whether one of those given, in base64, is its signature."""
+    def fits(self, signed: bytes, given: str) -> bool:
+        """Whether one of those given, each `version,signature` and a space between them, is its own.
+
+        `given` is ASCII, as a header has it.
+        """
         ...
 
 
@@ -73,8 +77,14 @@ class HmacKey(HmacSha256):
         outer.update(inner.digest())
         return "v1," + b2a_base64(outer.digest(), newline=False).decode()
 
-    def fits(self, signed: bytes, given: Sequence[bytes]) -> bool:
-        return any_equal((b2a_base64(self.digest(signed), newline=False),), given)
+    def fits(self, signed: bytes, given: str) -> bool:
+        inner, outer = self._inner.copy(), self._outer.copy()  # `entry`, without the call
+        inner.update(signed)
+        outer.update(inner.digest())
+        expected = "v1," + b2a_base64(outer.digest(), newline=False).decode()
+        if compare_digest(expected, given):
+            return True  # most have one
+        return any(compare_digest(expected, each) for each in given.split(" "))
 
 
 def new_secret(token_bytes: Callable[[int], bytes] = secrets.token_bytes) -> Secret:

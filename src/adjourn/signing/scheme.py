@@ -5,10 +5,10 @@ two directions are two protocols, since they hold different things: a signer one
 profile, a verifier every secret still accepted. Pure: the time is an argument.
 """
 
-import re
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from hmac import compare_digest
 from math import ceil
@@ -28,18 +28,21 @@ __all__ = [
     "Verifier",
     "any_equal",
     "check_body",
-    "read_timestamp",
+    "find_timestamp",
+    "moment",
     "reveal_all",
+    "seconds_of",
+    "timestamp_refusal",
 ]
 
 TOLERANCE = timedelta(minutes=5)  # CONTRACTS 1.4 and 4: the same in both directions and both schemes
 
 _TOLERANCE = TOLERANCE.total_seconds()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TIMESTAMP = re.compile(r"[0-9]{1,11}")  # to the year 5138: each is a datetime
+_LONGEST_TIMESTAMP = 11  # digits, to the year 5138: each is a datetime
 
 
-class Verified(msgspec.Struct, frozen=True, kw_only=True):
+class Verified(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the signature proves. None where it does not cover it: such a header may be anyone's."""
 
     scheme: str
@@ -69,15 +72,18 @@ class Signer(Protocol):
 class Verifier(Protocol):
     """Tells a sender's webhooks from anyone else's. `reads`: the headers it looks at, in lower case."""
 
-    @property
-    def reads(self) -> Sequence[str]: ...
+    reads: Sequence[str]
 
-    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
-        """What is proven about `body`, the bytes as received. `now` is aware.
+    @abstractmethod
+    def verify_at(self, headers: Headers, body: bytes, at: float, /) -> Verified:
+        """What is proven about `body`, the bytes as received. `at` is when they came, in Unix seconds.
 
         Raises VerificationError, and nothing else.
         """
-        ...
+
+    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+        """The same; `now` is aware."""
+        return self.verify_at(headers, body, seconds_of(now))
 
 
 class HmacSha256:
@@ -108,24 +114,38 @@ def check_body(body: object) -> None:
         raise VerificationError("malformed_body", f"the body must be the bytes as received, got {kind}")
 
 
-def read_timestamp(name: str, value: str, *, now: datetime) -> datetime:
-    """The header's Unix seconds.
+def seconds_of(now: datetime) -> float:
+    """An aware datetime in Unix seconds. Raises TypeError for a naive one."""
+    return (now - _EPOCH).total_seconds()
 
-    Raises VerificationError when they are malformed, or further from now than TOLERANCE.
-    """
-    if not _TIMESTAMP.fullmatch(value):
-        raise VerificationError(
-            "malformed_header", f"{name} must be Unix seconds, got {value[:LONGEST_NAMED]!r}"
-        )
-    seconds = int(value)
-    late = (now - _EPOCH).total_seconds() - seconds
-    if not -_TOLERANCE <= late <= _TOLERANCE:
-        raise VerificationError(
-            "timestamp_out_of_tolerance",
-            f"{name} is {ceil(abs(late))} s in the {'past' if late > 0 else 'future'}; "
-            f"at most {_TOLERANCE:.0f} s are tolerated",
-        )
+
+@lru_cache(maxsize=16)  # many webhooks are of one second
+def moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def find_timestamp(value: str, at: float) -> int | None:
+    """The Unix seconds of a header, in ASCII; None when malformed, or further from `at` than TOLERANCE."""
+    if len(value) <= _LONGEST_TIMESTAMP and value.isdigit():
+        seconds = int(value)
+        if -_TOLERANCE <= at - seconds <= _TOLERANCE:
+            return seconds
+    return None
+
+
+def timestamp_refusal(name: str, value: str, at: float) -> VerificationError | None:
+    """Why `find_timestamp` found none; None where it did."""
+    if find_timestamp(value, at) is not None:
+        return None
+    if len(value) > _LONGEST_TIMESTAMP or not value.isdigit():
+        given = repr(value[:LONGEST_NAMED])
+        return VerificationError("malformed_header", f"{name} must be Unix seconds, got {given}")
+    late = at - int(value)
+    return VerificationError(
+        "timestamp_out_of_tolerance",
+        f"{name} is {ceil(abs(late))} s in the {'past' if late > 0 else 'future'}; "
+        f"at most {_TOLERANCE:.0f} s are tolerated",
+    )
 
 
 def any_equal(expected: Iterable[bytes], given: Sequence[bytes]) -> bool:

@@ -3,13 +3,12 @@
 It proves that the sender knows the secret, and nothing about the body or the time: only TLS keeps it.
 """
 
-from datetime import datetime
 from hashlib import sha256
 
 from adjourn.config import Secret
 from adjourn.errors import VerificationError
 from adjourn.signing.headers import Headers, Picked, check_name, check_value
-from adjourn.signing.scheme import Signer, Verified, any_equal, check_body, reveal_all
+from adjourn.signing.scheme import Signer, Verified, Verifier, any_equal, check_body, reveal_all
 
 __all__ = ["SecretHeaderSigner", "SecretHeaderVerifier"]
 
@@ -30,7 +29,7 @@ class SecretHeaderSigner(Signer):
         return self._lines
 
 
-class SecretHeaderVerifier:
+class SecretHeaderVerifier(Verifier):
     """Accepts any of the secrets given in the header of that name. Raises ConfigError as the signer does."""
 
     def __init__(self, *secrets: Secret | str, header: str) -> None:
@@ -39,7 +38,7 @@ class SecretHeaderVerifier:
         self._name = header.lower()
         self.reads = (self._name,)
 
-    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+    def verify_at(self, headers: Headers, body: bytes, at: float, /) -> Verified:
         """That the sender knows the secret is all that is proven. Raises VerificationError only."""
         check_body(body)
         (value,) = Picked(headers, self.reads).require(self._name)

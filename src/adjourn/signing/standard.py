@@ -4,18 +4,26 @@ A scheme of its own, Svix's under another prefix, and the second proof beside Co
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 
 from adjourn.config import Secret
 from adjourn.errors import VerificationError
 from adjourn.signing.headers import Headers, Picked, check_event_id, check_name
 from adjourn.signing.keys import Bare, Signing, read_signing, read_verifying
-from adjourn.signing.scheme import Signer, Verified, check_body, read_timestamp
+from adjourn.signing.plain_headers import PlainHeaders
+from adjourn.signing.scheme import (
+    Signer,
+    Verified,
+    Verifier,
+    check_body,
+    find_timestamp,
+    moment,
+    timestamp_refusal,
+)
 
 __all__ = ["StandardSigner", "StandardVerifier", "sign_standard"]
 
-_ENTRY = re.compile(r"(v[0-9]+[a-z]*),(\S+)")
+_ENTRY = re.compile(r"(v[0-9]+[a-z]*),\S+")
 
 
 class StandardSigner(Signer):
@@ -35,7 +43,7 @@ class StandardSigner(Signer):
         return sign_standard(self._keys, body, event_id=event_id, timestamp=timestamp, prefix=self._prefix)
 
 
-class StandardVerifier:
+class StandardVerifier(Verifier):
     """Accepts a `v1` signature by any `whsec_` given, a `v1a` one by any `whpk_` or `whsk_`.
 
     Each version is compared with keys of its own alone; other versions are passed over. `prefix` starts the
@@ -46,44 +54,41 @@ class StandardVerifier:
         self._keys = read_verifying(secrets, bare)
         check_name(prefix + "signature")
         self.reads = tuple(prefix.lower() + name for name in ("id", "timestamp", "signature"))
+        self._plain = PlainHeaders(self.reads)
         self._kinds = frozenset(key.version for key in self._keys)
         self._versions = " or ".join(sorted(self._kinds))
 
-    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+    def verify_at(self, headers: Headers, body: bytes, at: float, /) -> Verified:
         """The id and the timestamp are signed, and so proven. Raises VerificationError only."""
-        check_body(body)
-        event_id, sent, signature = Picked(headers, self.reads).require(*self.reads)
-        given = self._read(signature)
-        timestamp = read_timestamp(self.reads[1], sent, now=now)
-        signed = f"{event_id}.{sent}.".encode() + body
-        for key in self._keys:
-            if key.fits(signed, given.get(key.version, ())):
-                return Verified(
-                    scheme="standard", profile=key.version, event_id=event_id, timestamp=timestamp
-                )
-        raise VerificationError(
-            "signature_mismatch",
-            f"no {self._versions} signature in {self.reads[2]} fits the body and a known secret",
+        if type(body) is not bytes:
+            check_body(body)
+        event_id, sent, signature = self._plain.find(headers) or Picked(headers, self.reads).require(
+            *self.reads
         )
+        seconds = find_timestamp(sent, at)
+        if seconds is not None:
+            signed = f"{event_id}.{sent}.".encode() + body
+            for key in self._keys:
+                if key.fits(signed, signature):
+                    return Verified(
+                        scheme="standard", profile=key.version, event_id=event_id, timestamp=moment(seconds)
+                    )
+        raise self._refusal(sent, signature, at)
 
-    def _read(self, value: str) -> Mapping[str, Sequence[bytes]]:
-        """The signatures given, by their version: one at least that a key here may fit."""
-        version, _, signature = value.partition(",")
-        if version in self._kinds and signature and " " not in signature:
-            return {version: (signature.encode(),)}  # most have one
-        name = self.reads[2]
-        given: dict[str, list[bytes]] = {}
-        for entry in value.split():
-            if match := _ENTRY.fullmatch(entry):
-                given.setdefault(match[1], []).append(match[2].encode())
-        if not given:
-            raise VerificationError("malformed_header", f"{name} has no signature of the form v1,<base64>")
-        if self._kinds.isdisjoint(given):
-            versions = ", ".join(sorted(given)[:8])[:64]
-            raise VerificationError(
-                "unknown_scheme", f"{name} has no {self._versions} signature, only {versions}"
+    def _refusal(self, sent: str, signature: str, at: float) -> VerificationError:
+        """Why nothing fitted."""
+        _, time_name, name = self.reads
+        versions = {match[1] for entry in signature.split() if (match := _ENTRY.fullmatch(entry))}
+        if not versions:
+            return VerificationError("malformed_header", f"{name} has no signature of the form v1,<base64>")
+        if self._kinds.isdisjoint(versions):
+            listed = ", ".join(sorted(versions)[:8])[:64]
+            return VerificationError(
+                "unknown_scheme", f"{name} has no {self._versions} signature, only {listed}"
             )
-        return given
+        return timestamp_refusal(time_name, sent, at) or VerificationError(
+            "signature_mismatch", f"no {self._versions} signature in {name} fits the body and a known secret"
+        )
 
 
 def sign_standard(

@@ -1,9 +1,9 @@
 """No signature at all: for a sender that has none to give, and a receiver that asks for that by name."""
 
-from datetime import datetime
+from collections.abc import Sequence
 
 from adjourn.signing.headers import Headers
-from adjourn.signing.scheme import Signer, Verified, check_body
+from adjourn.signing.scheme import Signer, Verified, Verifier, check_body
 
 __all__ = ["Unsigned", "UnsignedVerifier"]
 
@@ -15,12 +15,12 @@ class Unsigned(Signer):
         return ""
 
 
-class UnsignedVerifier:
+class UnsignedVerifier(Verifier):
     """Accepts anything: the body may be anyone's. Only for a URL that nobody else knows or can reach."""
 
-    reads = ()
+    reads: Sequence[str] = ()
 
-    def verify(self, headers: Headers, body: bytes, *, now: datetime) -> Verified:
+    def verify_at(self, headers: Headers, body: bytes, at: float, /) -> Verified:
         """Nothing is proven. Raises VerificationError for a body that is no longer bytes."""
         check_body(body)
         return Verified(scheme="unsigned", profile="unsigned")
