@@ -258,12 +258,17 @@ def test_contios_own_example_takes_old_requests_and_breaks_on_short_signatures(c
 # --- what is wrong
 
 
-def test_taking_forgeries_is_a_failure_in_capitals(cli: Cli) -> None:
+def test_verifying_nothing_is_a_failure_in_capitals(cli: Cli) -> None:
     found = simulate(cli, lambda came: Reply(405 if came.method == "GET" else 200))
     failed = ended(found, "failed")
     assert set(failed) == FORGERIES | {"a forgery of an event that it has"}
-    assert all(advice.startswith("IT TAKES A FORGERY: ") for advice in failed.values())
-    assert failed["signed an hour ago"].endswith("more than 5 minutes off, in either direction")
+    assert set(failed.values()) == {"IT TAKES EVERY FORGERY: it verifies nothing, and anyone can send to it"}
+
+
+def test_taking_one_forgery_is_a_failure_in_capitals_that_says_what_to_do(cli: Cli) -> None:
+    failed = ended(simulate(cli, as_contio_documents, "--only", "forgeries"), "failed")
+    advice = "IT TAKES A FORGERY: refuse a timestamp more than 5 minutes off, in either direction"
+    assert failed == {"signed an hour ago": advice, "signed an hour ahead": advice}
 
 
 def mac(body: bytes, timestamp: str) -> str:
@@ -576,7 +581,8 @@ def test_people_get_a_table_and_what_to_do(cli: Cli) -> None:
         ran = ask(cli, url)
     assert (ran.code, ran.err) == (1, f"sending to {url}\n")
     assert ran.out.splitlines()[0].split() == ["Check", "What", "Result", "Came", "Slowest"]
-    assert "failed: forgeries, signed an hour ago; signed an hour ahead\nIT TAKES A FORGERY: " in ran.out
+    assert "failed: forgeries, no signature; empty signature; wrong secret; " in ran.out
+    assert ran.out.count("\nIT TAKES EVERY FORGERY: it verifies nothing, and anyone can send to it.\n") == 1
     assert "\nNot all is well: " in ran.out
     assert SECRET not in ran.out
 

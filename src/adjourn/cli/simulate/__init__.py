@@ -78,8 +78,8 @@ def simulate(
 
     Every type of the catalog, hard samples, a type that no catalog has, duplicates, late retries, events out
     of order, forgeries. Ids are new each time, so that a receiver that drops duplicates can be asked again.
-    What is genuine of it is as real to the receiver as any webhook. `--only`, `--type` and `--option` may be
-    given several times.
+    To the receiver its genuine events are as real as any: ask one that may keep them. `--only`, `--type` and
+    `--option` may be given several times.
 
     Exit codes: 0, nothing failed; 1, something did; 2, wrong usage; 3, it cannot be reached.
     """
