@@ -60,7 +60,7 @@ class Background:
                 self._loop = loop = asyncio.new_event_loop()
                 self._pid = os.getpid()
                 threading.Thread(target=_run, args=[loop], name="adjourn-inbox", daemon=True).start()
-                atexit.register(self.stop)
+                _at_end(self.stop)
             return self._loop
 
     async def _end(self) -> None:
@@ -70,6 +70,12 @@ class Background:
         """A thread does not survive a fork, and a lock may be held for ever."""
         self._lock = threading.Lock()
         self._loop = None
+
+
+def _at_end(stop: Callable[[], None]) -> None:
+    """Before the executors end, which the store and the handlers need: atexit comes after that."""
+    register = getattr(threading, "_register_atexit", atexit.register)
+    register(stop)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -244,6 +244,11 @@ class Inbox:
     async def _open(self) -> _Session:
         loop = asyncio.get_running_loop()
         session = self._session
+        if session is not None and session.pid != os.getpid() and self.url.startswith("sqlite:"):
+            raise ConfigError(
+                "the inbox was open when this process was forked, and SQLite does not survive that: "
+                "let each process open it"
+            )
         if session is not None and (session.pid != os.getpid() or session.loop.is_closed()):
             self._session = session = None  # of the process that forked this one, or of a loop that is gone
         if session is not None:

@@ -35,7 +35,21 @@ import adjourn.receiving.litestar
 import adjourn.receiving.starlette
 from adjourn import Inbox, Receiver
 
-__all__ = ["ASYNC", "KINDS", "Mounted", "Reply", "Server", "ask", "connect", "read_reply", "serve"]
+__all__ = [
+    "ASYNC",
+    "KINDS",
+    "Aiohttp",
+    "Django",
+    "Mounted",
+    "Reply",
+    "Server",
+    "Uvicorn",
+    "Werkzeug",
+    "ask",
+    "connect",
+    "read_reply",
+    "serve",
+]
 
 _PATIENCE = 30.0  # seconds, for what comes at once
 
@@ -137,7 +151,7 @@ def _first(mounts: Mounts) -> Inbox:
 # their servers
 
 
-class _Uvicorn:
+class Uvicorn:
     """In a thread with a loop of its own."""
 
     def __init__(self, application: Any, *, lifespan: str = "on") -> None:
@@ -153,7 +167,7 @@ class _Uvicorn:
         _join(self._thread)
 
 
-class _Aiohttp:
+class Aiohttp:
     def __init__(self, application: web.Application) -> None:
         self._listening = _listen()
         self.port = self._listening.getsockname()[1]
@@ -184,7 +198,7 @@ class _Silent(WSGIRequestHandler):
         pass
 
 
-class _Werkzeug:
+class Werkzeug:
     """A thread for each connection; `stop` waits for them."""
 
     def __init__(self, application: Any, inboxes: Iterable[Inbox]) -> None:
@@ -203,7 +217,7 @@ class _Werkzeug:
             inbox.background.stop()
 
 
-class _Django:
+class Django:
     """Its settings hold while it serves."""
 
     def __init__(self, mounts: Mounts, *, is_asynchronous: bool) -> None:
@@ -212,7 +226,7 @@ class _Django:
         inboxes = [mounted.inbox for mounted in mounts.values()]
         self._inboxes = inboxes if is_asynchronous else []
         self._server: Server = (
-            _Uvicorn(ASGIHandler(), lifespan="off") if is_asynchronous else _Werkzeug(WSGIHandler(), inboxes)
+            Uvicorn(ASGIHandler(), lifespan="off") if is_asynchronous else Werkzeug(WSGIHandler(), inboxes)
         )
         self.port = self._server.port
 
@@ -235,14 +249,14 @@ def _join(thread: threading.Thread) -> None:
 
 
 KINDS: dict[str, Callable[[Mounts], Server]] = {
-    "asgi": lambda mounts: _Uvicorn(asgi(mounts)),
-    "starlette": lambda mounts: _Uvicorn(starlette(mounts)),
-    "fastapi": lambda mounts: _Uvicorn(fastapi(mounts)),
-    "litestar": lambda mounts: _Uvicorn(litestar(mounts)),
-    "aiohttp": lambda mounts: _Aiohttp(aiohttp(mounts)),
-    "flask": lambda mounts: _Werkzeug(flask(mounts), [mounted.inbox for mounted in mounts.values()]),
-    "django": lambda mounts: _Django(mounts, is_asynchronous=False),
-    "django under ASGI": lambda mounts: _Django(mounts, is_asynchronous=True),
+    "asgi": lambda mounts: Uvicorn(asgi(mounts)),
+    "starlette": lambda mounts: Uvicorn(starlette(mounts)),
+    "fastapi": lambda mounts: Uvicorn(fastapi(mounts)),
+    "litestar": lambda mounts: Uvicorn(litestar(mounts)),
+    "aiohttp": lambda mounts: Aiohttp(aiohttp(mounts)),
+    "flask": lambda mounts: Werkzeug(flask(mounts), [mounted.inbox for mounted in mounts.values()]),
+    "django": lambda mounts: Django(mounts, is_asynchronous=False),
+    "django under ASGI": lambda mounts: Django(mounts, is_asynchronous=True),
 }
 ASYNC = ["asgi", "starlette", "fastapi", "litestar", "aiohttp"]
 """Those that open and close the inbox themselves."""
@@ -314,12 +328,12 @@ def main(name: str) -> None:
     example = importlib.import_module(name)
     server: Server
     if name.endswith("aiohttp_app"):
-        server = _Aiohttp(example.app)
+        server = Aiohttp(example.app)
     elif name.endswith(("flask_app", "django_app")):
         application = example.app if name.endswith("flask_app") else example.application
-        server = _Werkzeug(application, [])  # the end of the process closes the inbox
+        server = Werkzeug(application, [])  # the end of the process closes the inbox
     else:
-        server = _Uvicorn(example.app)
+        server = Uvicorn(example.app)
     print(server.port, flush=True)
     sys.stdin.read()
     server.stop()
