@@ -42,7 +42,8 @@ _INTERRUPTED = 130  # what a shell calls a program that Ctrl-C ended
 _HELP = """Webhooks for meetings: send them, receive them, never lose one.
 
 `adjourn demo` shows it all, `adjourn serve` runs the server; the other commands ask a server that runs, which
-they find by ADJOURN_URL and ADJOURN_PLATFORM_KEY. `adjourn inbox` is for whoever receives webhooks.
+they find by ADJOURN_URL and ADJOURN_PLATFORM_KEY. `inbox`, `listen`, `simulate` and `verify` are for whoever
+receives webhooks, and ask no server.
 
 **Exit codes**: 0, it is done; 1, the server refused it, or there is no such thing; 2, wrong usage or
 settings; 3, the server cannot be reached or cannot take it now, so try again; 130, ended by Ctrl-C.

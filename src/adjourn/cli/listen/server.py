@@ -16,7 +16,7 @@ from adjourn.cli.listen.forwarding import Answer
 __all__ = ["LONGEST_BODY", "Server"]
 
 LONGEST_BODY = 4 << 20  # bytes
-_MOST_DROPPED = 16 << 20  # bytes of a body that is too long: read, so that its sender sees the answer
+_MOST_DROPPED = 16 << 20  # bytes of a body that nobody wants: read, so that its sender sees the answer
 _PIECE = 64 << 10
 _PATIENCE = 30.0  # seconds that a connection may say nothing
 
@@ -66,11 +66,11 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True  # head and body are two writes
 
     def do_POST(self) -> None:
-        if self.path.partition("?")[0] != self.server.path:
-            self._skip(HTTPStatus.NOT_FOUND, f"{self.path} is not {self.server.path}")
-            return
         length = self._read_length()
-        if length is None:
+        if self.path.partition("?")[0] != self.server.path:
+            self._drop(length or 0)
+            self._skip(HTTPStatus.NOT_FOUND, f"{self.path} is not {self.server.path}")
+        elif length is None:
             self._skip(HTTPStatus.LENGTH_REQUIRED, "a body without a Content-Length")
         elif length > LONGEST_BODY:
             self._drop(length)

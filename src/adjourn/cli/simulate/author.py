@@ -9,17 +9,18 @@ from msgspec import Struct
 
 from adjourn.cli.vendors import receiving_options
 from adjourn.errors import VerificationError
-from adjourn.models import AppOptions
+from adjourn.models import AppOptions, Policy
 from adjourn.providers import EventType, Provider
-from adjourn.providers.provider import JsonObject
+from adjourn.providers.provider import Callbacks, JsonObject
 from adjourn.receiving.diagnosis import make_verifier
-from adjourn.signing import new_secret, new_signing_key
+from adjourn.signing import TOLERANCE, new_secret, new_signing_key
 from adjourn.testing import encode, sign
 
 __all__ = ["Author", "Event", "Request"]
 
 _PRIVATE_PREFIX = "whsk_"
 _IDS = ("event_id", "id")  # where events have theirs; those that have none are known by their headers
+_OLDEST = TOLERANCE / 2
 _ONCE = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
 
@@ -66,20 +67,26 @@ class Author:
     def event_types(self) -> list[EventType]:
         """Those that are sent so."""
         types = [*self.provider.event_types.values()]
-        callbacks = self.provider.callbacks if self.callback else None
+        callbacks = self._callbacks
         return types if callbacks is None else [each for each in types if each.name in callbacks.event_types]
+
+    @property
+    def _callbacks(self) -> Callbacks | None:
+        return self.provider.callbacks if self.callback else None
+
+    @property
+    def _policy(self) -> Policy:
+        return (self._callbacks or self.provider).policy
 
     @property
     def timeout(self) -> float:
         """Seconds that the vendor waits for an answer."""
-        callbacks = self.provider.callbacks if self.callback else None
-        return (callbacks or self.provider).policy.timeout.total_seconds()
+        return self._policy.timeout.total_seconds()
 
     @property
     def first_retry(self) -> timedelta:
-        """How long after the first attempt the second comes."""
-        callbacks = self.provider.callbacks if self.callback else None
-        return (callbacks or self.provider).policy.retry_delays[0]
+        """How long after the first attempt the second comes; no longer than a signature may be old."""
+        return min(self._policy.retry_delays[0], _OLDEST)
 
     def write(self, event_type: EventType, content: JsonObject, *, about: str = "") -> Event:
         """An event that nobody has had: with an id of its own; a callback's is about a subject of its own."""

@@ -107,7 +107,7 @@ def judge_genuine(answer: Answer, limits: Limits) -> Judgement:
     if answer.is_success:
         return _judge_time(answer.seconds, limits)
     if status == 0:
-        advice = "answer at once with 2xx, and work afterwards"
+        advice = "it gave no answer: its log says why; answer first, and work afterwards"
     elif status >= 500:
         advice = "it broke: its log says why; the sender comes again, and again gets this"
     elif 300 <= status < 400:

@@ -8,11 +8,12 @@ import msgspec
 from msgspec import Struct
 
 from adjourn.cli.simulate.author import Author, Event, Request
+from adjourn.signing import TOLERANCE
 
 __all__ = ["Forgery", "alter", "forgeries", "giveaways", "rewrite"]
 
 _LONG = timedelta(hours=1)  # further off than any tolerance
-_SHORT = timedelta(minutes=2)  # within the tolerance of 5 minutes: CONTRACTS 1.4 and 4
+_SHORT = TOLERANCE / 2
 _VERSION = re.compile(r"^(?:v[0-9]+[a-z]*,|sha[0-9]+=)")
 _UUID_END = re.compile(rb"(?<=-[0-9a-f]{11})[0-9a-f](?=\")")
 _VALUE_END = re.compile(rb"(?<=:\")[A-Za-z0-9](?=[^\"\\]*\")")
