@@ -85,8 +85,10 @@ async def _until_asked(inbox: Inbox, named: str, *, once: bool, grace: timedelta
         nonlocal asked
         asked += 1
         if asked == 1:
+            working.cancel()
             screen.note(f"{named}: handlers may end, within {grace.total_seconds():g} s; once more: at once")
-        working.cancel()
+        else:  # after what the first one has woken: two at a time would be one
+            asyncio.get_running_loop().call_soon(working.cancel)
 
     with _heeding_signals(stop):
         await asyncio.wait([working])
