@@ -18,12 +18,12 @@ from tests.receiving.adapters.harness import (
     KINDS,
     Mounted,
     Reply,
-    Server,
     ask,
     connect,
     read_reply,
     serve,
 )
+from tests.receiving.adapters.servers import Server
 
 from adjourn import ConfigError, Inbox, Receiver, UnknownEvent, contio, quil
 from adjourn.models import Receipt

@@ -24,8 +24,8 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tests.receiving.adapters import harness
-from tests.receiving.adapters.harness import Mounted, Reply, Server, ask
+from tests.receiving.adapters.harness import Django, Mounted, Reply, ask
+from tests.receiving.adapters.servers import Aiohttp, Server, Uvicorn, Werkzeug
 
 import adjourn.receiving.aiohttp
 import adjourn.receiving.flask
@@ -76,7 +76,7 @@ def test_a_middleware_of_starlette_may_read_the_body(inbox: Inbox) -> None:
         middleware=[Middleware(BaseHTTPMiddleware, dispatch=starlette_reads)],
         lifespan=inbox.lifespan,
     )
-    with running(harness.Uvicorn(app)) as port:
+    with running(Uvicorn(app)) as port:
         assert [outcome(deliver(port)) for _ in range(2)] == [(200, "new"), (200, "duplicate")]
 
 
@@ -96,7 +96,7 @@ def test_a_middleware_of_litestar_may_read_the_body(inbox: Inbox) -> None:
         middleware=[litestar_reads],
         logging_config=None,
     )
-    with running(harness.Uvicorn(app)) as port:
+    with running(Uvicorn(app)) as port:
         assert [outcome(deliver(port)) for _ in range(2)] == [(200, "new"), (200, "duplicate")]
         assert deliver(port, LONG).status == 413
         assert deliver(port, chunks=[LONG]).status == 413
@@ -112,7 +112,7 @@ def test_a_middleware_of_aiohttp_may_read_the_body(inbox: Inbox) -> None:
     app = web.Application(middlewares=[aiohttp_reads])
     app.router.add_post(URL, adjourn.receiving.aiohttp.webhook(CONTIO, inbox))
     app.cleanup_ctx.append(adjourn.receiving.aiohttp.lifespan(inbox))
-    with running(harness.Aiohttp(app)) as port:
+    with running(Aiohttp(app)) as port:
         assert [outcome(deliver(port)) for _ in range(2)] == [(200, "new"), (200, "duplicate")]
         assert outcome(deliver(port, chunks=[BODY])) == (200, "duplicate")
 
@@ -125,7 +125,7 @@ def test_a_hook_of_flask_may_read_the_body(inbox: Inbox) -> None:
     def read() -> None:
         assert request.get_data()
 
-    with running(harness.Werkzeug(app, [inbox])) as port:
+    with running(Werkzeug(app, [inbox])) as port:
         assert [outcome(deliver(port)) for _ in range(2)] == [(200, "new"), (200, "duplicate")]
         assert outcome(deliver(port, chunks=[BODY])) == (200, "duplicate")
 
@@ -142,7 +142,7 @@ def django_reads(go_on: Callable[[HttpRequest], HttpResponse]) -> Callable[[Http
 def test_a_middleware_of_django_may_read_the_body(is_asynchronous: bool, inbox: Inbox) -> None:
     with (
         override_settings(MIDDLEWARE=[f"{__name__}.django_reads"]),
-        running(harness.Django({URL: Mounted(CONTIO, inbox)}, is_asynchronous=is_asynchronous)) as port,
+        running(Django({URL: Mounted(CONTIO, inbox)}, is_asynchronous=is_asynchronous)) as port,
     ):
         assert [outcome(deliver(port)) for _ in range(2)] == [(200, "new"), (200, "duplicate")]
 
@@ -152,7 +152,7 @@ def test_litestar_asks_for_no_csrf_token_where_it_is_told_so(inbox: Inbox) -> No
     app = Litestar(
         [post(URL, exclude_from_csrf=True)(handler)], csrf_config=CSRFConfig("secret"), logging_config=None
     )
-    with running(harness.Uvicorn(app)) as port:
+    with running(Uvicorn(app)) as port:
         assert outcome(deliver(port)) == (200, "new")
 
 
@@ -162,7 +162,7 @@ def test_litestar_asks_for_no_csrf_token_where_it_is_told_so(inbox: Inbox) -> No
 def test_a_lower_limit_of_litestar_counts(inbox: Inbox) -> None:
     handler = adjourn.receiving.litestar.webhook(CONTIO, inbox)
     app = Litestar([post(URL)(handler)], request_max_body_size=10_000, logging_config=None)
-    with running(harness.Uvicorn(app)) as port:
+    with running(Uvicorn(app)) as port:
         for how in ({}, {"chunks": [LONG[:9000], LONG[9000:]]}):
             reply = deliver(port, LONG, **how)
             assert (reply.status, reply.body) == (413, b"")
@@ -172,7 +172,7 @@ def test_a_lower_limit_of_flask_counts(inbox: Inbox) -> None:
     app = Flask("receiver")
     app.config["MAX_CONTENT_LENGTH"] = 10_000
     app.post(URL)(adjourn.receiving.flask.webhook(CONTIO, inbox))
-    with running(harness.Werkzeug(app, [inbox])) as port:
+    with running(Werkzeug(app, [inbox])) as port:
         for how in ({}, {"chunks": [LONG]}):
             reply = deliver(port, LONG, **how)
             assert (reply.status, reply.body) == (413, b"")
