@@ -189,6 +189,8 @@ def test_several_share_the_work(app: App) -> None:
 
     with app.working() as first, app.working() as second:
         readers = [threading.Thread(target=read, args=[each.stdout]) for each in (first, second)]
+        for each in (first, second):
+            each.wait_for("at work", on=each.stderr)
         for reader in readers:
             reader.start()
         for start in range(0, 100, 10):
