@@ -3,28 +3,42 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from bench.tools import find_tool
 
-__all__ = ["Load", "run_wrk"]
+__all__ = ["Load", "run_wrk", "run_wrk_with"]
 
-_LUA = """\
+_MADE = """\
 local path, headers, bodies = %s, %s, %s
 local requests, turn = {}, 0
 function init(args)
   for i, body in ipairs(bodies) do requests[i] = wrk.format("POST", path, headers, body) end
 end
+"""
+_READ = """\
+local requests, turn = {}, 0
+function init(args)
+  local file = io.open(%s, "rb")
+  local size = file:read(8)
+  while size do
+    requests[#requests + 1] = file:read(tonumber(size))
+    size = file:read(8)
+  end
+  file:close()
+end
+"""
+_LUA = """\
 function request()
-  turn = turn %% #requests + 1
+  turn = turn % #requests + 1
   return requests[turn]
 end
 function done(summary, latency, _)
   local errors = summary.errors
-  local shape = '{"requests":%%d,"seconds":%%f,"refused":%%d,"broken":%%d,"p50_ms":%%f,"p99_ms":%%f}'
+  local shape = '{"requests":%d,"seconds":%f,"refused":%d,"broken":%d,"p50_ms":%f,"p99_ms":%f}'
   io.write(string.format('\\nbench ' .. shape .. '\\n',
     summary.requests, summary.duration / 1e6, errors.status,
     errors.connect + errors.read + errors.write + errors.timeout,
@@ -61,10 +75,26 @@ def run_wrk(
     folder: Path,
 ) -> Load:
     """One thread that posts the bodies in turn, over so many connections. Raises RuntimeError."""
-    script = folder / "load.lua"
     lua_headers = "{" + ",".join(f"[{_lua(name)}]={_lua(value)}" for name, value in headers.items()) + "}"
     lua_bodies = "{" + ",".join(_lua(body.decode()) for body in bodies) + "}"
-    script.write_text(_LUA % (_lua(path), lua_headers, lua_bodies))
+    made = _MADE % (_lua(path), lua_headers, lua_bodies)
+    return _run(url, made, connections=connections, seconds=seconds, folder=folder)
+
+
+def run_wrk_with(
+    url: str, requests: Iterable[bytes], *, connections: int, seconds: float, folder: Path
+) -> Load:
+    """The same with whole requests, head and body: each is sent once, as long as there are enough."""
+    path = folder / "requests"
+    with path.open("wb") as file:
+        for request in requests:
+            file.write(b"%08d%s" % (len(request), request))
+    return _run(url, _READ % _lua(str(path)), connections=connections, seconds=seconds, folder=folder)
+
+
+def _run(url: str, requests: str, *, connections: int, seconds: float, folder: Path) -> Load:
+    script = folder / "load.lua"
+    script.write_text(requests + _LUA)
     command = [
         find_tool("wrk"),
         "-t1",
