@@ -130,7 +130,9 @@ class Inbox:
     def accept(self, connection: AsyncConnection, received: Received) -> Awaitable[Kept]: ...
     @overload
     def accept(self, connection: SyncConnection, received: Received) -> Kept: ...
-    def accept(self, connection: Any, received: Received) -> Kept | Awaitable[Kept]:
+    def accept(
+        self, connection: AsyncConnection | SyncConnection, received: Received
+    ) -> Kept | Awaitable[Kept]:
         """Keep it in your own transaction, so that receipt and business data commit together or not at all.
 
         `connection`: of psycopg, asyncpg, SQLAlchemy, sqlite3 or aiosqlite, on the inbox's database, where
