@@ -154,7 +154,8 @@ async def test_an_asynchronous_one_is_awaited(shop: Shop, place: Place) -> None:
 
 async def waits_for_a_lock(place: Place, waiting: "asyncio.Task[Kept]") -> None:
     """Until it does."""
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    where = "wait_event_type = 'Lock' AND datname = current_database()"
+    sql = f"SELECT count(*) FROM pg_stat_activity WHERE {where}"
     for _ in range(10_000):
         if waiting.done() or place.ask(sql) != [(0,)]:
             break

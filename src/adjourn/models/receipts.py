@@ -25,7 +25,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
 
     `seq` ascends in the order they were kept. `duplicates`: how often it came again. `attempt_no` counts the
     attempts made so far; `retry_count` those that were retries, since it came or was last replayed. `due`:
-    when it is handled next; None when nothing is to be done. `done`: the handlers that need not run again.
+    when it is handled next; None when nothing is to be done, or while it waits for one of its order key that
+    was kept before. `done`: the handlers that need not run again.
     `scheme` and `profile`: how it was signed. `body`: the bytes as received; None in lists, and once they
     were forgotten.
     """

@@ -74,6 +74,8 @@ class ReceiptFilter(msgspec.Struct, frozen=True, kw_only=True):
 class Receipts(WorkQueue[Receipt, Handled], Protocol):
     """Every verb is one transaction, on disk when it returns. Each raises StorageError when the store could
     not do it; nothing was changed then, and asking again is safe.
+
+    Of the unfinished receipts of one order key the first kept is handled first, one that was replayed, too.
     """
 
     async def keep(self, receipts: Sequence[NewReceipt]) -> list[Kept]:
@@ -118,7 +120,10 @@ class Receipts(WorkQueue[Receipt, Handled], Protocol):
         """
 
     async def bury(self, wanted: ReceiptFilter) -> int:
-        """Make what is new or failed, and in no worker's hands, dead: nobody wants it handled. How many."""
+        """Make what is new or failed, and in no worker's hands, dead: nobody wants it handled. How many.
+
+        In commits of bounded size: after an error some may be dead, and asking again goes on.
+        """
 
     async def forget(self, *, before: datetime, limit: int = 1000) -> int:
         """Delete the bodies and attempts of up to `limit` receipts handled before that moment; how many.
