@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import signal
 import stat
 from collections.abc import Iterator, Mapping
@@ -420,6 +421,17 @@ def test_people_see_each_request_and_a_count(capsys: pytest.CaptureFixture[str])
     assert lines[3].startswith(f"{at}  not verified: x-contio-signature fits neither the body nor any known")
     assert lines[4].startswith("          the body was parsed and written again")
     assert lines[-1] == "2 verified (1 of them duplicates), 2 refused, 1 no webhooks"
+
+
+def test_people_see_what_the_app_answered_or_why_it_did_not(capsys: pytest.CaptureFixture[str]) -> None:
+    with served(app([], Reply(503))) as url, listening(forward=url) as on:
+        on.post()
+    first = shown(capsys, *on.told).splitlines()[0]
+    assert re.search(r"verified, new  \d+ bytes  forwarded, 503 in \d+ ms$", first)
+    with listening(forward=url) as on:
+        on.post()
+    first = shown(capsys, *on.told).splitlines()[0]
+    assert f"bytes  not forwarded, answered 502: nothing answers at {url}: " in first
 
 
 def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:

@@ -406,6 +406,18 @@ def test_a_limit_on_long_bodies_is_a_warning(cli: Cli) -> None:
     assert set(ended(found, "warning")) == {"an event of 256 KiB"}
 
 
+def test_refusing_what_comes_late_is_a_failure(cli: Cli) -> None:
+    latest = [""]
+
+    def take(received: Received) -> Reply | None:
+        at, latest[0] = latest[0], max(latest[0], json.loads(received.body)["timestamp"])
+        return Reply(409) if latest[0] == at else None
+
+    strict = Good(Receiver(contio, SECRET), take=take)
+    (advice,) = ended(simulate(cli, strict, "--only", "order"), "failed").values()
+    assert advice == "no vendor promises an order: take what comes early or late"
+
+
 def test_those_that_fail_alike_are_told_once(cli: Cli) -> None:
     def take(received: Received) -> Reply | None:
         return Reply(500) if received.event_type.startswith("session.") else None
