@@ -1,7 +1,11 @@
 """docs/receiving.md: its code runs, and does what it says."""
 
 import asyncio
+import inspect
 import re
+import sqlite3
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, get_args
 
@@ -9,18 +13,23 @@ import httpx
 import pytest
 
 import adjourn.cli.verify
-from adjourn import contio
+from adjourn import Inbox, Receipt, Received, Receiver, contio
 from adjourn.receiving import Cause
+from adjourn.receiving.answer import MAX_BODY_BYTES
+from adjourn.receiving.inbox import RETRY_DELAYS
 from adjourn.testing import sample, sign
 
-PAGE = (Path(__file__).parents[2] / "docs" / "receiving.md").read_text("utf-8")
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "receiving.md").read_text("utf-8")
 BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+EXAMPLES = [path.read_text("utf-8") for path in ROOT.glob("examples/*.py")]  # see adapters/test_examples.py
+OWN = [block for block in BLOCKS if not any(example.endswith(block) for example in EXAMPLES)]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 BODY = sample(contio, "meeting.completed")
 
 
 def block(part: str) -> str:
-    (found,) = [text for text in BLOCKS if part in text]
+    (found,) = [text for text in OWN if part in text]
     return found
 
 
@@ -30,7 +39,13 @@ def run(text: str) -> dict[str, Any]:
     return names
 
 
-@pytest.mark.parametrize("text", BLOCKS)
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the code makes its files."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("text", OWN)
 def test_python_runs(text: str) -> None:
     assert run(text)
 
@@ -38,7 +53,7 @@ def test_python_runs(text: str) -> None:
 def test_the_handler_answers_as_it_says(
     capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    handle = run(block("def handle"))["handle"]
+    handle = run(block("logging.error"))["handle"]
     headers = sign(contio, BODY, SECRET)
     assert handle(headers, BODY) == 200
     assert capsys.readouterr().out == (
@@ -51,7 +66,7 @@ def test_the_handler_answers_as_it_says(
 
 
 def test_what_is_shown_of_a_refusal_is_what_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    handle = run(block("def handle"))["handle"]
+    handle = run(block("logging.error"))["handle"]
     spaced = BODY.replace(b'":', b'": ')
     assert handle(sign(contio, BODY, SECRET), spaced) == 401
     shown = re.findall(r"^```text\n(.*?)\n```$", PAGE, re.MULTILINE | re.DOTALL)
@@ -81,7 +96,7 @@ def test_flask() -> None:
 
 
 def test_fastapi() -> None:
-    app = run(block("from fastapi"))["app"]
+    app = run(block("from fastapi import FastAPI, Request"))["app"]
 
     async def ask(body: bytes) -> int:
         transport = httpx.ASGITransport(app=app)
@@ -96,7 +111,8 @@ def test_django() -> None:
     from django.conf import settings
     from django.test import RequestFactory
 
-    settings.configure(DEBUG=True)
+    if not settings.configured:
+        settings.configure(DEBUG=True)
     webhook = run(block("from django"))["webhook"]
     answers = [
         webhook(
@@ -107,3 +123,95 @@ def test_django() -> None:
         for body in (BODY, BODY + b" ")
     ]
     assert answers == [200, 401]
+
+
+# with an inbox
+
+
+def received(event_type: str = "meeting.completed", **changes: Any) -> Received:
+    body = sample(contio, event_type, **changes).replace(b'"evt-', f'"evt-{event_type}'.encode())
+    return Receiver(contio, SECRET).receive(sign(contio, body, SECRET), body)
+
+
+def handle_all(inbox: Inbox, *events: Received) -> list[Receipt]:
+    """What became of each."""
+
+    async def main() -> list[Receipt]:
+        async with inbox:
+            seqs = [(await inbox.keep(event)).seq for event in events]
+            await inbox.settle()
+            return [await inbox.receipts.get(seq) for seq in seqs]
+
+    return asyncio.run(main())
+
+
+def test_its_handlers_do_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    inbox = run(block("DeadLetter, Inbox"))["inbox"]
+    receipts = handle_all(
+        inbox,
+        received(title="Retro"),
+        received("action_item.created", title="Call Ana"),
+        received("action_item.completed", title=""),
+    )
+    assert [receipt.state for receipt in receipts] == ["handled", "handled", "dead"]
+    assert "an action item without a title" in receipts[2].error
+    lines = sorted(capsys.readouterr().out.splitlines())
+    assert lines == ["contio Retro", f"{receipts[1].id} 0 Call Ana"]
+
+
+def test_what_it_retries_and_how_long_it_keeps_is_so() -> None:
+    (told,) = re.findall(r"tried again: (.*?) \(", PAGE)
+    units = {"s": 1, "min": 60, "h": 3600}
+    told_delays = [int(number) * units[unit] for number, unit in re.findall(r"(\d+) (s|min|h)\b", told)]
+    assert told_delays == [delay.total_seconds() for delay in RETRY_DELAYS]
+    defaults = {name: each.default for name, each in inspect.signature(Inbox).parameters.items()}
+    assert (defaults["concurrency"], defaults["timeout"], defaults["keep"]) == (
+        20,
+        timedelta(minutes=10),
+        timedelta(days=30),
+    )
+    assert MAX_BODY_BYTES == 4 * 1024 * 1024
+
+
+def test_what_ran_before_does_no_harm_when_it_runs_again() -> None:
+    names = run(block("notes.execute"))
+    (receipt,) = handle_all(names["inbox"], came := received(title="Retro"))
+    names["save"](came.event, receipt)
+    with closing(sqlite3.connect("notes.db")) as notes:
+        assert notes.execute("SELECT id, title FROM note").fetchall() == [(receipt.id, "Retro")]
+
+
+def test_a_receipt_commits_with_what_is_written() -> None:
+    names = run(block("inbox.accept"))
+    with closing(sqlite3.connect("shop.db")) as shop:
+        handle_all(names["inbox"])
+        with pytest.raises(sqlite3.OperationalError):  # there is no such table: then there is no receipt
+            names["handle"](sign(contio, BODY, SECRET), BODY)
+        shop.execute("CREATE TABLE meeting (title TEXT)")
+        assert [names["handle"](sign(contio, BODY, SECRET), BODY) for _ in range(2)] == [200, 200]
+        assert shop.execute("SELECT * FROM meeting").fetchall() == [("Weekly Team Sync",)]
+        assert shop.execute("SELECT count(*) FROM adjourn_receipt").fetchall() == [(1,)]
+
+
+def test_without_any_framework() -> None:
+    names = run(block("async def take"))
+
+    async def main() -> list[int]:
+        async with names["inbox"]:
+            headers = sign(contio, BODY, SECRET)
+            return [await names["take"](headers, body) for body in (BODY, BODY, BODY + b" ")]
+
+    assert asyncio.run(main()) == [200, 200, 401]
+
+
+def test_links_lead_somewhere() -> None:
+    headings = {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", PAGE):
+        path, _, anchor = target.partition("#")
+        if path:
+            assert (ROOT / "docs" / path).exists(), target
+        else:
+            assert anchor in headings, target
