@@ -188,15 +188,14 @@ async def _all(inbox: Inbox) -> list[Receipt]:
 def _body(vendor: Provider | Vendor, event: Event, changes: Mapping[str, Any]) -> bytes:
     """Raises CatalogError, and ConfigError for changes of a whole event."""
     if isinstance(event, str):
-        body = sample(vendor, event, **changes)
-        return _as_another(body) if changes else body
+        return _with_its_own_id(sample(vendor, event, **changes))
     if changes:
         raise ConfigError("changes are for the sample of a type: a whole event is taken as it is")
     return event if isinstance(event, bytes) else encode(event)
 
 
-def _as_another(body: bytes) -> bytes:
-    """With an id of its own, where the body has one: other digits in the same form, made of what it says."""
+def _with_its_own_id(body: bytes) -> bytes:
+    """Where the body has one: samples share theirs. Of the same form, its digits made of what it says."""
     event = msgspec.json.decode(body)
     digits = (str(each % 10) for each in sha256(body).digest() * 2)
     for name in ("event_id", "id"):
