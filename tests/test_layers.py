@@ -104,10 +104,14 @@ def test_a_receiver_needs_msgspec_and_the_standard_library_alone() -> None:
     loaded = set(done.stdout.split())
     installed = {
         "aiosmtplib",
+        "asyncpg",
         "litestar",
         "uvicorn",
         "aiohttp",
         "cryptography",
+        "django",
+        "flask",
+        "starlette",
         "jinja2",
         "typer",
         "yaml",
@@ -118,3 +122,25 @@ def test_a_receiver_needs_msgspec_and_the_standard_library_alone() -> None:
     }
     assert loaded & installed == set()
     assert "msgspec" in loaded
+
+
+# What is installed beside msgspec, by the adapter that is for it.
+FRAMEWORKS = {
+    "aiohttp": {"aiohttp"},
+    "django": {"django"},
+    "flask": {"flask", "werkzeug"},
+    "litestar": {"litestar"},
+    "starlette": {"starlette"},
+}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("receiving.")])
+def test_a_framework_is_imported_by_its_adapter_alone(module: str) -> None:
+    imported = set()
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            imported.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            imported |= {alias.name.split(".")[0] for alias in node.names}
+    installed = imported - sys.stdlib_module_names - {"adjourn", "msgspec"}
+    assert installed == FRAMEWORKS.get(module.removeprefix("receiving."), set())

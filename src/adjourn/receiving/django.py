@@ -47,4 +47,4 @@ def _read(request: HttpRequest, most: int) -> bytes | Answer:
 
 
 def _response(answered: Answer) -> HttpResponse:
-    return HttpResponse(status=answered.status, headers=answered.headers)
+    return HttpResponse(status=answered.status, headers={"Content-Length": "0", **answered.headers})
