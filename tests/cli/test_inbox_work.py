@@ -230,6 +230,13 @@ def test_what_fails_is_logged_made_harmless(app: App, level: tuple[str, ...], lo
 
 
 class TestNames:
+    def test_it_may_be_named_as_for_the_other_commands(self, app: App, cli: Cli) -> None:
+        app.write(_HANDLES)
+        assert cli("inbox", "--inbox", "myapp:inbox", "work", "--once").code == 0
+        assert cli("inbox", "work", "--inbox", "myapp:inbox", "--once").code == 0
+        ran = cli("inbox", "work")
+        assert (ran.code, "which inbox? Give MODULE:INBOX" in ran.err) == (2, True)
+
     @pytest.mark.parametrize("named", ["myshop.web", "myshop.web:inbox", "myshop.web:state.inbox"])
     def test_forms(self, app: App, cli: Cli, named: str) -> None:
         (app.folder / "myshop").mkdir()
@@ -245,7 +252,6 @@ class TestNames:
             ("", "myapp", "myapp has no 'inbox'\n"),
             ("", "myapp:box", "myapp has no 'box'\n"),
             ("", ":inbox", "':inbox' names no inbox: give MODULE:INBOX, like myapp:inbox"),
-            ("", "", "'' names no inbox"),
             ("", ".myapp", "'.myapp' names no inbox"),
             ("inbox = 1", "myapp", "myapp:inbox is no Inbox (its type is int)\n"),
             ("from adjourn import Inbox\nbox = Inbox()", "myapp", "did you mean myapp:box?"),

@@ -206,3 +206,20 @@ def test_no_two_handlers_have_one_name() -> None:
     made = handlers_of(mine=Struct)
     with pytest.raises(ConfigError, match="mine"):
         made.add(lambda event: None, (Struct,), name="mine")
+
+
+def test_stop_iteration_from_a_thread_is_an_error_and_hangs_nobody() -> None:
+    def handler(event: Struct) -> None:
+        next(iter([]))
+
+    made = Handlers()
+    made.add(handler, (contio.MeetingCompleted,), name=None)
+    (match,) = made.match(*read(contio, "meeting.completed"))
+
+    async def main() -> None:
+        with ThreadPoolExecutor(1) as threads:
+            async with asyncio.timeout(30):
+                await match.handler.run(match.event, RECEIPT, threads=threads)
+
+    with pytest.raises(RuntimeError, match="it raised StopIteration"):
+        asyncio.run(main())

@@ -1,11 +1,14 @@
 """The pytest plugin as users have it: found by pytest itself, in a run of their own."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
+import flask  # noqa: F401 - loaded once, not in each run
 import pytest
 
-import adjourn.rehearsal  # noqa: F401 - loaded once, not in each run
+from adjourn.rehearsal import Webhooks
 
 pytest_plugins = ["pytester"]
 
@@ -145,3 +148,30 @@ def test_it_costs_nothing_where_nothing_asks_for_it() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert ran.stdout.split() == ["adjourn", "adjourn.pytest_plugin"]
+
+
+_EMPTY = """
+@pytest.fixture(autouse=True)
+def empty():
+    import myapp
+    myapp.titles.clear()
+"""
+_PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf-8")
+_BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_the_code_of_the_documentation_passes(pytester: pytest.Pytester) -> None:
+    (written_app,) = [each for each in _BLOCKS if "# myapp.py" in each]
+    (conftest,) = [each for each in _BLOCKS if "def webhooks_secret" in each]
+    pytester.makepyfile(myapp=written_app)
+    pytester.makeconftest(conftest + _EMPTY)
+    tests = [each for each in _BLOCKS if "def test_" in each]
+    pytester.makepyfile(**{f"test_{number}": text for number, text in enumerate(tests)})
+    pytester.runpytest(*_STRICT).assert_outcomes(passed=len(tests))
+    assert len(tests) == 4
+
+
+def test_the_documentation_names_what_there_is() -> None:
+    named = set(re.findall(r"(?:webhooks\.|, `)([a-z]+)\(", _PAGE.partition("## Once")[0]))
+    offered = {name for name in vars(Webhooks) if not name.startswith("_")}
+    assert named == offered

@@ -20,7 +20,7 @@ from adjourn.errors import AdjournError, NotFound, StorageError
 from adjourn.storage.base import Receipts
 from adjourn.storage.inbox import open_receipts
 
-__all__ = ["AppDir", "Given", "Json", "Session", "command", "ended", "given", "inbox"]
+__all__ = ["AppDir", "Given", "Json", "Named", "Session", "command", "ended", "given", "inbox"]
 
 _PANEL = "Inbox and output"
 
@@ -43,7 +43,7 @@ Json = Annotated[
         rich_help_panel=_PANEL,
     ),
 ]
-_Named = Annotated[
+Named = Annotated[
     str | None,
     typer.Option(
         "--inbox",
@@ -99,7 +99,7 @@ class Session:
 def _given_options(
     ctx: typer.Context,
     *,
-    named: _Named = None,
+    named: Named = None,
     url: _Url = None,
     app_dir: AppDir = None,
     as_json: Json = False,

@@ -17,7 +17,7 @@ import typer
 
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.inbox.naming import load
-from adjourn.cli.inbox.session import AppDir, Json, ended, given, inbox
+from adjourn.cli.inbox.session import AppDir, Json, Named, ended, given, inbox
 from adjourn.cli.screen import Screen
 from adjourn.config import without_password
 from adjourn.logs import set_up_logging
@@ -41,11 +41,12 @@ class LogLevel(StrEnum):
 @inbox.command("work")
 def work(
     ctx: typer.Context,
-    named: Annotated[
-        str,
+    module: Annotated[
+        str | None,
         typer.Argument(metavar="MODULE:INBOX", help="Like myapp:inbox, or myapp alone.", show_default=False),
-    ],
+    ] = None,
     *,
+    named: Named = None,
     once: Annotated[
         bool, typer.Option("--once", help="Handle what is due, and end.", show_default=False)
     ] = False,
@@ -62,9 +63,12 @@ def work(
     Asked to stop it starts nothing more and lets handlers end; asked again it stops at once. What a handler
     had begun then runs again.
     """
-    so_far = given(ctx, app_dir=app_dir, as_json=as_json)
+    so_far = given(ctx, named=named, app_dir=app_dir, as_json=as_json)
 
     def run() -> Exit:
+        named = module or so_far.named
+        if named is None:
+            raise Failure(Exit.WRONG, "which inbox? Give MODULE:INBOX, like myapp:inbox: it has the handlers")
         found = load(named, app_dir=so_far.app_dir or ".")
         if not len(found.handlers):
             reason = f"{named} has no handlers: is what has @inbox.on(...) imported by its module?"
