@@ -1,9 +1,11 @@
-"""The bars: what issue 4 asks for, sentence by sentence, and how each is read from what was measured."""
+"""The bars: what issues 4 and 6 ask for, sentence by sentence, and how each is read from what is measured."""
 
 from collections.abc import Callable, Sequence
 
 import msgspec
 
+from bench.inbox import NAMES
+from bench.receiving import OTHER, SAMPLE
 from bench.row import Results, Row
 
 __all__ = ["BARS", "Bar", "Verdict", "judge"]
@@ -215,5 +217,20 @@ BARS: Sequence[Bar] = (
         bound=1.8,
         unit="KB",
         read=_wal,
+    ),
+    Bar(
+        name="verify and read: standardwebhooks and pydantic over ours",
+        sentence="Beside standardwebhooks plus pydantic: verify + parse at least 5 times as fast.",
+        bound=5,
+        at_least=True,
+        read=_ratio(("receiving", SAMPLE + OTHER, "app_us"), ("receiving", SAMPLE, "app_us")),
+    ),
+    Bar(
+        name="accepted into a SQLite inbox over only answered",
+        sentence="The ASGI adapter with a SQLite inbox, every event committed before its 200, accepts at "
+        "least half of what the same server accepts when it only answers 200.",
+        bound=0.5,
+        at_least=True,
+        read=_ratio(("inbox", NAMES["inbox"], "per_s"), ("inbox", NAMES["bare"], "per_s")),
     ),
 )

@@ -34,9 +34,9 @@ from bench.row import Row
 from bench.serve_inbox import KINDS
 from bench.wrk import Load, run_wrk_with
 
-__all__ = ["measure_inbox"]
+__all__ = ["NAMES", "measure_inbox"]
 
-_NAMES: Mapping[str, str] = {
+NAMES: Mapping[str, str] = {
     "unread": "200, the body not read",
     "bare": "200, the body read",
     "inbox": "inbox",
@@ -71,14 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             Path(folder), seconds=options.seconds, rounds=options.rounds, connections=options.connections
         )
     if options.json:
-        print(json.dumps({_NAMES[kind]: msgspec.to_builtins(each) for kind, each in found.items()}))
+        print(json.dumps({NAMES[kind]: msgspec.to_builtins(each) for kind, each in found.items()}))
         return 0
     bare = found["bare"]
     print(f"{'':38}{'per s':>9}{'of bare':>9}{'CPU us':>9}{'p50 ms':>9}{'p99 ms':>9}")
     for kind, each in found.items():
         share = each.per_s / bare.per_s
         print(
-            f"{_NAMES[kind]:38}{each.per_s:9,.0f}{share:9.2f}{each.cpu_us:9.1f}"
+            f"{NAMES[kind]:38}{each.per_s:9,.0f}{share:9.2f}{each.cpu_us:9.1f}"
             f"{each.p50_ms:9.1f}{each.p99_ms:9.1f}"
         )
     return 0
@@ -90,7 +90,7 @@ def measure_inbox(bench: Bench) -> Iterator[Row]:
     for kind, each in found.items():
         yield Row(
             part="inbox",
-            name=_NAMES[kind],
+            name=NAMES[kind],
             per_s=each.per_s,
             app_us=each.cpu_us,
             p50_ms=each.p50_ms,

@@ -9,9 +9,11 @@ from bench.bench import Bench
 from bench.directory import measure_directory
 from bench.enabling import measure_enabling
 from bench.healthy import measure_healthy
+from bench.inbox import measure_inbox
 from bench.limit import measure_limit, measure_sender
 from bench.memory import measure_memory
 from bench.nodes import measure_nodes
+from bench.receiving import measure_receiving
 from bench.row import Row
 from bench.server import Setup
 from bench.waiting import measure_waiting
@@ -42,6 +44,8 @@ PARTS: Mapping[str, Part] = {
     "healthy": Part("healthy endpoints, while others are dead or hang", measure_healthy),
     "enabling": Part("publishing, while another app's backlog is moved", measure_enabling),
     "claims": Part("claims and publishing while much waits", measure_waiting),
+    "receiving": Part("receiving: verify and read a request (CPU: of a request)", measure_receiving),
+    "inbox": Part("receiving: one uvicorn process (CPU: of a request)", measure_inbox),
 }
 
 TITLES: Mapping[str, str] = {

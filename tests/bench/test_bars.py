@@ -55,6 +55,26 @@ def test_p99_is_what_the_worst_way_adds_to_wrks() -> None:
     assert bar("PostgreSQL: p99 at half load above wrk's, the worst way", rows) == 10
 
 
+def test_receiving_is_held_against_the_peer_on_the_same_request() -> None:
+    ours, other = "quil meeting.completed", "quil meeting.completed, by standardwebhooks and pydantic"
+    rows = [
+        Row(part="receiving", name=ours, app_us=4),
+        Row(part="receiving", name=other, app_us=18),
+        Row(part="receiving", name="the same, notes of 32 KiB", app_us=30),
+    ]
+    assert bar("verify and read: standardwebhooks and pydantic over ours", rows) == 4.5
+
+
+def test_the_inbox_is_held_against_a_server_that_reads_the_body_and_answers() -> None:
+    rows = [
+        Row(part="inbox", name="200, the body not read", per_s=30_000),
+        Row(part="inbox", name="200, the body read", per_s=20_000),
+        Row(part="inbox", name="inbox", per_s=11_000),
+        Row(part="inbox", name="inbox, handled in the same process", per_s=5_000),
+    ]
+    assert bar("accepted into a SQLite inbox over only answered", rows) == 0.55
+
+
 def test_claims_are_held_by_the_most_that_waits_in_postgresql() -> None:
     rows = [
         Row(part="claims", name="PostgreSQL, 10,000 waiting", p50_ms=10),
