@@ -107,6 +107,7 @@ class TestList:
             (("--limit", "2"), [4, 3]),
             (("--limit", "2", "--below", "3"), [2, 1]),
             (("--limit", "1", "--all"), [4, 3, 2, 1]),
+            (("--below", "3", "--all"), [2, 1]),
         ],
     )
     def test_filters(self, cli: Cli, argv: tuple[str, ...], expected: list[int]) -> None:

@@ -81,9 +81,10 @@ def is_any(wanted: ReceiptFilter) -> bool:
     return wanted == ReceiptFilter()
 
 
-async def pages(receipts: Receipts, wanted: ReceiptFilter) -> AsyncIterator[Sequence[Receipt]]:
+async def pages(
+    receipts: Receipts, wanted: ReceiptFilter, *, below: int | None = None
+) -> AsyncIterator[Sequence[Receipt]]:
     """All that fit, newest first."""
-    below = None
     while page := await receipts.list_receipts(wanted, limit=_PAGE, below=below):
         yield page
         below = page[-1].seq

@@ -118,7 +118,7 @@ async def _list(
 ) -> None:
     more = False
     if limit is None:
-        found = [each async for page in pages(session.receipts, wanted) for each in page]
+        found = [each async for page in pages(session.receipts, wanted, below=below) for each in page]
     else:
         found = await session.receipts.list_receipts(wanted, limit=limit + 1, below=below)
         more, found = len(found) > limit, found[:limit]
