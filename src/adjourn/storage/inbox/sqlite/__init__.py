@@ -7,9 +7,9 @@ from pathlib import Path
 
 from adjourn.models import Receipt
 from adjourn.storage.base import Kept, NewReceipt, ReceiptClaim
-from adjourn.storage.inbox.keeping import KEEP, KEEP_BODY, values_of
 from adjourn.storage.inbox.receipts import SqlReceipts
 from adjourn.storage.inbox.rows import COLUMNS, read_receipt
+from adjourn.storage.inbox.sqlite.keeping import keep
 from adjourn.storage.migrate import Tables
 from adjourn.storage.sql.connection import Connection
 from adjourn.storage.sql.rows import maybe, to_ms
@@ -19,7 +19,6 @@ __all__ = ["SqliteReceipts", "open_file"]
 
 _TABLES = Tables("adjourn.storage.inbox.sqlite", "adjourn_inbox_schema")
 
-_KEEP = KEEP.format(due="?")
 _FREE = "owner IS NULL AND due IS NOT NULL AND NOT behind"
 _NEXT_DUE = f"SELECT min(due) FROM adjourn_receipt WHERE {_FREE}"  # noqa: S608
 _CLAIM = f"""
@@ -47,7 +46,7 @@ class SqliteReceipts(SqlReceipts):
 
     async def keep(self, receipts: Sequence[NewReceipt]) -> list[Kept]:
         now = to_ms(self._clock())
-        return await self._database.write("keep", lambda connection: _keep(connection, receipts, now))
+        return await self._database.write("keep", lambda connection: keep(connection, receipts, now))
 
     async def claim(self, worker: str, *, limit: int) -> ReceiptClaim:
         now = to_ms(self._clock())
@@ -66,16 +65,6 @@ class SqliteReceipts(SqlReceipts):
     def _next_due(self) -> int | None:
         due: int | None = self._database.glance(_NEXT_DUE)[0][0]
         return due
-
-
-def _keep(connection: Connection, receipts: Sequence[NewReceipt], now: int) -> list[Kept]:
-    kept = []
-    for new in receipts:
-        seq, duplicates = connection.execute(_KEEP, (*values_of(new), now)).fetchone()
-        if not duplicates:
-            connection.execute(KEEP_BODY, (seq, new.body))
-        kept.append(Kept(seq, duplicates > 0))
-    return kept
 
 
 def _claim(connection: Connection, worker: str, limit: int, now: int) -> list[Receipt]:
