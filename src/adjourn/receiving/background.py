@@ -6,6 +6,7 @@ at its first event.
 
 import asyncio
 import atexit
+import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Coroutine
@@ -16,6 +17,8 @@ from adjourn.errors import StorageError
 __all__ = ["Background"]
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 _LAST = 20.0  # seconds, at most, that a process waits for handlers when it ends
 
@@ -51,6 +54,8 @@ class Background:
         future = asyncio.run_coroutine_threadsafe(self._end(), loop)
         try:
             future.result(_LAST)
+        except TimeoutError:  # what it holds is handled again, elsewhere
+            _log.warning("the inbox was not closed within %g s", _LAST)
         finally:
             loop.call_soon_threadsafe(loop.stop)
 

@@ -224,20 +224,25 @@ def test_a_body_as_long_as_may_be_and_one_a_byte_longer(site: Site) -> None:
     reply = site.post(body + b" ", signed(body + b" "), "/small")
     assert reply.status == 413
     assert is_bare(reply)
-    assert site.post(body, signed(body), "/small").status == 200
+    replies = [
+        site.post(body, signed(body), "/small", chunks=chunks)
+        for chunks in ([body], [body[:99], body[99:]], None)
+    ]
+    assert [reply.status for reply in replies] == [200, 200, 200]
     site.wait_for(event_id)
 
 
-@pytest.mark.parametrize("length", [SMALL + 1, 10**12, 10**30])
-def test_what_says_that_it_is_too_long_is_not_waited_for(site: Site, length: int) -> None:
+@pytest.mark.parametrize("length", [str(SMALL + 1), "1" + 12 * "0", "9" * 30, "9" * 5000])
+def test_what_says_that_it_is_too_long_is_not_waited_for(site: Site, length: str) -> None:
     if site.kind == READS_FIRST:
-        length = min(length, SMALL + 1)
+        length = str(SMALL + 1)
     with connect(site.port) as client:
         client.putrequest("POST", "/small")
-        client.putheader("Content-Length", str(length))
-        client.endheaders(b"x" * (length if site.kind == READS_FIRST else 1))
+        client.putheader("Content-Length", length)
+        client.endheaders(b"x" * (SMALL + 1 if site.kind == READS_FIRST else 1))
         reply = read_reply(client)
-    assert reply.status == 413 or (length == 10**30 and reply.status == 400)  # the server's own
+    of_the_server = {400, 401} if len(length) > 18 else set()  # it refuses it itself, or reads no body then
+    assert reply.status in {413} | of_the_server
 
 
 def test_what_is_too_long_and_does_not_say_so_is_not_read_to_its_end(site: Site) -> None:
@@ -323,6 +328,7 @@ def test_a_sender_that_goes_within_the_body_is_no_error(
                 )
         assert ask(server.port, "/webhooks/contio", body, signed(body)).status == 200
         site.wait_for(event_id)
+    assert "webhook refused" not in caplog.text  # nobody looks for a cause there
     raised = [each for each in caplog.records if each.exc_info or each.levelno >= logging.ERROR]
     assert raised == []
     assert "Traceback" not in "".join(capfd.readouterr())
