@@ -25,6 +25,7 @@ from statistics import median_low
 import msgspec
 
 from adjourn import contio
+from adjourn.ids import Uuid7
 from adjourn.signing import new_secret
 from adjourn.testing import sample, sign
 from bench.bench import Bench
@@ -136,8 +137,9 @@ def _load(url: str, events: Iterator[bytes], folder: Path, *, seconds: float, co
 def _signed(secret: str) -> Iterator[bytes]:
     """Requests as Adjourn's sender makes them, each of an event of its own."""
     event = msgspec.json.decode(sample(contio, "meeting.completed"))
-    for number in itertools.count():
-        event["event_id"] = f"evt-{number:08}-41d4-a716-446655440000"
+    make_id = Uuid7()
+    while True:
+        event["event_id"] = f"evt-{make_id()}"
         body = msgspec.json.encode(event)
         headers = {
             "Host": "127.0.0.1",

@@ -1,6 +1,7 @@
 """An ASGI application that takes webhooks into an inbox: for any ASGI server or framework."""
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from functools import cache
 from typing import Any
 
 from adjourn.receiving.answer import MAX_BODY_BYTES, NOT_ALLOWED, TOO_LARGE, Answer, answer
@@ -62,10 +63,15 @@ async def _read(scope: MutableMapping[str, Any], receive: Receive, most: int) ->
 
 
 async def _send(send: Send, answered: Answer) -> None:
-    given = [(name.lower().encode(), value.encode()) for name, value in answered.headers.items()]
-    headers = [_LENGTH, *given]
+    headers = [*_headers(answered)]  # a list of its own: a middleware may add to it
     await send({"type": "http.response.start", "status": answered.status, "headers": headers})
     await send({"type": "http.response.body", "body": b""})
+
+
+@cache  # there are few
+def _headers(answered: Answer) -> Sequence[tuple[bytes, bytes]]:
+    given = [(name.lower().encode(), value.encode()) for name, value in answered.headers.items()]
+    return (_LENGTH, *given)
 
 
 async def _live(inbox: Inbox, receive: Receive, send: Send) -> None:

@@ -5,7 +5,7 @@ What keeps events and handles them stands behind it. No I/O; the clock is read w
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 from time import time
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class Received(Struct, frozen=True, kw_only=True):
     def event_type(self) -> str:
         """As the vendor names it: meeting.completed, say."""
         event = self.event
-        return event.event_type if isinstance(event, UnknownEvent) else str(event.__struct_config__.tag)
+        return event.event_type if isinstance(event, UnknownEvent) else _tag_of(type(event))
 
     def normalise(self) -> MeetingEnded | CalendarChanged | None:
         """What it tells in the form that all vendors share (docs/events.md); None: nothing of the kind.
@@ -206,6 +206,11 @@ class Receiver:
             error=error,
         )
         return Refused(case)
+
+
+@cache  # a vendor's catalog has few
+def _tag_of(kind: type[Struct]) -> str:
+    return str(kind.__struct_config__.tag)
 
 
 def _moment(came: datetime | float) -> datetime:
