@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import tempfile
 import threading
 from itertools import count
 from typing import Any
@@ -79,8 +80,11 @@ class Process:
         """In a child of a process that has the inbox open."""
         child = os.fork()
         if not child:
-            logging.disable()
-            self.post("evt-refused", status=503)
+            with tempfile.TemporaryFile("w+") as log:
+                logging.basicConfig(stream=log)
+                self.post("evt-refused", status=503)
+                log.seek(0)
+                assert "was open when this process was forked" in log.read()
             os._exit(0)
         assert os.waitpid(child, 0)[1] == 0
 

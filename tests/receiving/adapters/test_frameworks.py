@@ -199,21 +199,40 @@ def test_flask_and_fastapi_take_two_webhooks_of_one_vendor(inbox: Inbox) -> None
 # disconnects, where a server tells the application of them
 
 
-def test_asgi_says_nothing_to_a_sender_that_has_gone(inbox: Inbox) -> None:
-    application = adjourn.receiving.asgi.webhook(CONTIO, inbox)
+def ask_asgi(inbox: Inbox, *messages: Any) -> list[Any]:
+    """What the application sends, when it receives these, without a Content-Length."""
+    application = adjourn.receiving.asgi.webhook(CONTIO, inbox, max_body_bytes=len(BODY))
     sent: list[Any] = []
-    messages = iter(
-        [{"type": "http.request", "body": BODY[:9], "more_body": True}, {"type": "http.disconnect"}]
-    )
+    left = iter(messages)
 
     async def receive() -> Any:
-        return next(messages)
+        return next(left)
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     async def main() -> None:
-        await application({"type": "http", "method": "POST", "headers": []}, receive, send)
+        async with inbox:
+            headers = [
+                (name.lower().encode(), value.encode()) for name, value in sign(contio, BODY, SECRET).items()
+            ]
+            await application({"type": "http", "method": "POST", "headers": headers}, receive, send)
 
     asyncio.run(main())
-    assert sent == []
+    return sent
+
+
+def test_asgi_says_nothing_to_a_sender_that_has_gone(inbox: Inbox) -> None:
+    begun = {"type": "http.request", "body": BODY[:9], "more_body": True}
+    assert ask_asgi(inbox, begun, {"type": "http.disconnect"}) == []
+    assert ask_asgi(inbox, {"type": "http.disconnect"}) == []
+
+
+def test_asgi_takes_a_body_in_one_message_or_several_and_none_that_is_too_long(inbox: Inbox) -> None:
+    def status(*parts: bytes) -> int:
+        messages = [{"type": "http.request", "body": part, "more_body": True} for part in parts[:-1]]
+        start, _ = ask_asgi(inbox, *messages, {"type": "http.request", "body": parts[-1]})
+        return int(start["status"])
+
+    assert [status(BODY), status(BODY[:9], BODY[9:]), status(b"", BODY, b"")] == [200, 200, 200]
+    assert [status(BODY + b" "), status(BODY, b" "), status(BODY[:9], BODY[9:] + b" ")] == [413, 413, 413]
