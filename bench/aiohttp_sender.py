@@ -18,7 +18,6 @@ from adjourn.sending.policy import Reply
 from adjourn.sending.replies import (
     MOST_INTERIM,
     NO_ANSWER,
-    ODD_ADDRESS,
     READ,
     answered,
     broke,
@@ -152,9 +151,9 @@ class _CheckedResolver(AbstractResolver):
         self, host: str, port: int = 0, family: _SocketFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         loop = asyncio.get_running_loop()
-        found = (await loop.run_in_executor(self._threads, self._look_up, host))[:MOST_ADDRESSES]
+        found = await loop.run_in_executor(self._threads, self._look_up, host)
         for _, address in found:
-            self._rule.check(address)
+            self._rule.check_found(host, address)
         return [
             ResolveResult(
                 hostname=host,
@@ -164,7 +163,7 @@ class _CheckedResolver(AbstractResolver):
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )
-            for family, address in found
+            for family, address in found[:MOST_ADDRESSES]
         ]
 
     async def close(self) -> None:
@@ -223,7 +222,7 @@ def _in_words(exc: Exception) -> str:
         case aiohttp.ClientResponseError():
             return f"not an HTTP answer: {' '.join(exc.message.split())}"
         case aiohttp.InvalidURL():
-            return ODD_ADDRESS
+            return "the URL cannot be connected to: write an IPv4 address as four numbers"
         case aiohttp.ClientOSError():
             return broke(exc)
     return f"{type(exc).__name__}: {exc}"

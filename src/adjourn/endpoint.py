@@ -3,15 +3,18 @@
 import re
 from functools import lru_cache
 from hashlib import blake2b
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-__all__ = ["Endpoint", "lane_id", "parse_endpoint"]
+__all__ = ["Endpoint", "check_endpoint", "lane_id", "parse_endpoint"]
 
 _MAX_URL = 2000  # characters: CONTRACTS 1.7
 # Without what one reader of URLs would skip and another would not: `http://a[::1]b/`, a zone, an escape.
 _NETLOC = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]*)?")
 _PORTS = {"http": 80, "https": 443}
+_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
+_LONGEST_NAME, _LONGEST_LABEL = 253, 63  # characters: RFC 1035, 2.3.4, without the dot at the end
 
 
 class Endpoint(NamedTuple):
@@ -23,12 +26,13 @@ class Endpoint(NamedTuple):
 
 @lru_cache(maxsize=4096)  # asked again for each delivery
 def parse_endpoint(url: str) -> Endpoint:
-    """Check a webhook URL. Raises ValueError with a reason fit for the person who wrote it."""
+    """The origin of a URL that was once taken. Raises ValueError for what cannot have been."""
     if len(url) > _MAX_URL:
         raise ValueError(f"must be at most {_MAX_URL:,} characters")
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         raise ValueError(
-            "must be printable ASCII without spaces or backslashes; percent-encode other characters"
+            "must be printable ASCII without spaces or backslashes; percent-encode other characters, "
+            "and write a host name in its xn-- form"
         )
     try:
         parts = urlsplit(url)
@@ -47,6 +51,55 @@ def parse_endpoint(url: str) -> Endpoint:
         raise ValueError("port 0 cannot be connected to")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return Endpoint(url, f"{parts.scheme}://{host}:{port or _PORTS[parts.scheme]}")
+
+
+@lru_cache(maxsize=4096)
+def check_endpoint(url: str) -> Endpoint:
+    """Check a webhook URL. Raises ValueError with a reason fit for the person who wrote it.
+
+    Its host has one reading, which is connected to: a name that can be looked up as it stands, or an address
+    in its usual spelling.
+    """
+    endpoint = parse_endpoint(url)
+    _, _, netloc = endpoint.origin.partition("://")
+    host = netloc.rpartition(":")[0]
+    if host.startswith("["):
+        _check_v6(host)
+    elif _ends_in_a_number(host):
+        _check_v4(host)
+    else:
+        _check_name(host)
+    return endpoint
+
+
+def _ends_in_a_number(host: str) -> bool:
+    """Such a host is an IPv4 address, however it is spelled, and no name (WHATWG URL, "ends in a number")."""
+    return _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
+
+
+def _check_v4(host: str) -> None:
+    try:
+        IPv4Address(host)  # four decimal numbers without leading zeros
+    except AddressValueError:
+        raise ValueError("cannot be connected to: write an IPv4 address as four numbers") from None
+
+
+def _check_v6(host: str) -> None:
+    try:
+        IPv6Address(host.strip("[]"))
+    except AddressValueError:
+        raise ValueError("has brackets around what is no IPv6 address") from None
+
+
+def _check_name(host: str) -> None:
+    """One dot may end it: then no search domain is tried."""
+    name = host.removesuffix(".")
+    labels = name.split(".")
+    if not all(labels) or len(name) > _LONGEST_NAME or max(map(len, labels)) > _LONGEST_LABEL:
+        raise ValueError(
+            f"has a host name that is not a valid one: it has at most {_LONGEST_NAME} characters, "
+            f"and 1 to {_LONGEST_LABEL} between dots"
+        )
 
 
 def lane_id(app_id: str, origin: str, target: str | None = None) -> int:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 
-from adjourn.endpoint import parse_endpoint
+from adjourn.endpoint import check_endpoint
 from adjourn.header import find_name_fault, find_value_fault
 
 __all__ = ["FORMATS", "PATTERNS", "FindFault"]
@@ -46,9 +46,12 @@ _LONGEST_EMAIL = 254  # characters: RFC 5321, 4.5.3.1.3
 
 PATTERNS: Mapping[str, str] = {
     "date-time": rf"\A{_DATE}[Tt]{_TIME}(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\Z",
-    # Of what endpoint.py takes, that with a host of a name or IPv4 and at most four digits of a port.
+    # Of what endpoint.py takes, that with a name whose last label begins with a letter, as its host, and at
+    # most four digits of a port.
     "http-url": (
-        r"\A(?=.{8,2000}\Z)https?://[A-Za-z0-9._-]+(?::[1-9][0-9]{0,3})?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?\Z"
+        r"\A(?=.{8,2000}\Z)(?=https?://[^:/?#]{1,253}(?:[:/?#]|\Z))"
+        r"https?://(?:[A-Za-z0-9_-]{1,63}\.)*[A-Za-z][A-Za-z0-9_-]{0,62}"
+        r"(?::[1-9][0-9]{0,3})?(?:[/?#][\x21-\x5b\x5d-\x7e]*)?\Z"
     ),
     "header-value": r"\A(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?)?\Z",
     "id": rf"\A[^\x00-\x1f\x7f]{{1,{_LONGEST_ID}}}\Z",
@@ -86,7 +89,7 @@ def _matches(pattern: str, reason: str) -> FindFault:
 
 def _http_url(value: str) -> str | None:
     try:
-        parse_endpoint(value)
+        check_endpoint(value)
     except ValueError as exc:
         return str(exc)
     return None

@@ -15,7 +15,6 @@ __all__ = [
     "MOST_INTERIM",
     "NOT_MADE",
     "NO_ANSWER",
-    "ODD_ADDRESS",
     "READ",
     "RETRY_AFTER",
     "answered",
@@ -33,8 +32,8 @@ RETRY_AFTER = "retry-after"  # kept wherever it stands: the policy reads it
 MOST_INTERIM = 8  # 1xx answers before the answer
 NOT_MADE = "internal error: the attempt could not be made"
 NO_ANSWER = "the endpoint closed the connection without an answer"
-ODD_ADDRESS = "the URL cannot be connected to: write an IPv4 address as four numbers"
 _LONGEST_KEPT = 1024  # characters of a header's value, and of an error
+_KEPT_IN_HEADERS = 4096  # characters of all names and values together
 
 
 def answered(status: int, reason: str, headers: Iterable[tuple[str, str]], start: bytes) -> Reply:
@@ -82,15 +81,20 @@ def of_os_error(exc: OSError) -> str:
 
 
 def _kept(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """By lower-case name; of one that comes twice the last, of Retry-After the first."""
+    """By lower-case name; of one that comes twice the last, of Retry-After the first.
+
+    What would make them more than 4 KiB is left out.
+    """
     kept: dict[str, str] = {}
     asked: str | None = None
+    size = 0
     for count, (name, value) in enumerate(headers):
-        key = name.lower()
+        key, tidied = _tidy(name.lower()), _tidy(value)
         if key == RETRY_AFTER and asked is None:
-            asked = _tidy(value)
-        if count < KEPT_HEADERS:
-            kept[key] = _tidy(value)
+            asked = tidied
+        size += len(key) + len(tidied)
+        if count < KEPT_HEADERS and size <= _KEPT_IN_HEADERS:
+            kept[key] = tidied
     if asked is not None:
         kept[RETRY_AFTER] = asked
     return kept

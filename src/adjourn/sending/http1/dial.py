@@ -59,7 +59,7 @@ class Dialler:
     async def _connect(self, address: Address, target: Target, message: bytes, *, race: "_Race") -> Dialled:
         """The connection may have lost the race; then it is over."""
         family, ip = address
-        self._rule.check(ip)
+        self._rule.check_found(target.host, ip)
         connection = Connection(target.origin, race, self._known)
         dialled = Dialled(connection, self._loop.create_future())
         connection.ask(message, dialled.hear, has_body=target.has_body)

@@ -23,7 +23,8 @@ _Addresses = Sequence[Address]
 class Names:
     """Resolves in threads of its own, each name once at a time, and remembers it for a short while.
 
-    A name with any address that the rule refuses is refused whole.
+    Every address is checked, those too that are not tried: a name with any that the rule refuses is refused
+    whole.
     """
 
     def __init__(self, rule: AddressRule, look_up: LookUp) -> None:
@@ -73,7 +74,11 @@ class Names:
             self._known.popitem(last=False)
 
     async def _resolve(self, host: str) -> _Addresses:
-        found = (await self._loop.run_in_executor(self._threads, self._look_up, host))[:MOST_ADDRESSES]
+        return await self._loop.run_in_executor(self._threads, self._look_up_and_check, host)
+
+    def _look_up_and_check(self, host: str) -> _Addresses:
+        """In a thread: an owner of thousands of addresses holds up nobody else."""
+        found = self._look_up(host)
         for _, address in found:
-            self._rule.check(address)
-        return found
+            self._rule.check_found(host, address)
+        return found[:MOST_ADDRESSES]

@@ -2,16 +2,13 @@
 
 import re
 from functools import lru_cache
-from ipaddress import ip_address
 from typing import NamedTuple
 
-from adjourn.endpoint import parse_endpoint
-from adjourn.sending.replies import ODD_ADDRESS
+from adjourn.endpoint import check_endpoint
 
 __all__ = ["Target", "target_of"]
 
 _URL = re.compile(r"[^:]+://([^/?#]*)([^#]*)")
-_NUMBER = re.compile(r"[0-9]+|0[xX][0-9A-Fa-f]*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -34,13 +31,11 @@ class Target(NamedTuple):
 def target_of(method: str, url: str) -> Target:
     """Raises ValueError with a reason fit for the partner."""
     try:
-        origin = parse_endpoint(url).origin
+        origin = check_endpoint(url).origin
     except ValueError as exc:
         raise ValueError(f"the URL {exc}") from exc
     scheme, _, netloc = origin.partition("://")
     host, _, port = netloc.rpartition(":")
-    if _ends_in_a_number(host) and not _is_address(host):
-        raise ValueError(ODD_ADDRESS)
     matched = _URL.match(url)
     assert matched is not None, "a checked URL has a scheme"
     path = matched[2] if matched[2].startswith("/") else f"/{matched[2]}"
@@ -53,16 +48,3 @@ def target_of(method: str, url: str) -> Target:
         has_body=method != "HEAD",
         head=f"{method} {path} HTTP/1.1\r\nHost: {shown}\r\n",
     )
-
-
-def _ends_in_a_number(host: str) -> bool:
-    """Such a host is an IPv4 address, however it is spelled, and no name (WHATWG URL, "ends in a number")."""
-    return _NUMBER.fullmatch(host.rstrip(".").rpartition(".")[2]) is not None
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
