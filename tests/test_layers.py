@@ -15,7 +15,7 @@ ROOT = Path(adjourn.__file__).parent
 LAYERS = [
     ["errors"],
     ["config", "ids", "endpoint", "formats", "header", "wirejson", "batcher", "repeating"],
-    ["models", "check", "resources", "vault"],
+    ["models", "check", "resources", "urlrule", "vault"],
     ["signing", "storage.base", "storage.migrate", "storage"],
     ["providers"],
     ["documents"],

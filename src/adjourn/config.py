@@ -90,6 +90,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8080
     retry_delays: tuple[timedelta, ...] | None = None  # instead of 1, 5 and 30 minutes
     allow_networks: tuple[Network, ...] = ()
+    allow_ports: tuple[range, ...] | None = None  # None: all but those of other protocols
+    require_https: bool = False
     trusted_proxies: tuple[Network, ...] = ()  # whose X-Forwarded-For is believed
     require_client_id: bool = False
     partner_rate_limit: int = 600  # requests a minute for each app; 0: no limit
@@ -213,6 +215,18 @@ def _networks(text: str) -> tuple[Network, ...]:
     return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
+def _ports(text: str) -> tuple[range, ...]:
+    """Ports and ranges of them, like 443,8000-8999."""
+    ports = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        low, high = _port(first), _port(last if dash else first)
+        if not 0 < low <= high:
+            raise ValueError(f"must be ports from 1 to 65535, like 443,8000-8999, got {text!r}")
+        ports.append(range(low, high + 1))
+    return tuple(ports)
+
+
 def _secrets(text: str) -> tuple[Secret, ...]:
     return tuple(Secret(part.strip()) for part in text.split(",") if part.strip())
 
@@ -317,6 +331,8 @@ _READERS: Mapping[str, tuple[str, Callable[[str], object]]] = {
     "port": ("port", _port),
     "retry_delays": ("retry_delays", _delays),
     "allow_networks": ("allow_networks", _networks),
+    "allow_ports": ("allow_ports", _ports),
+    "require_https": ("require_https", _flag),
     "trusted_proxies": ("trusted_proxies", _networks),
     "require_client_id": ("require_client_id", _flag),
     "partner_rate_limit": ("partner_rate_limit", _whole),

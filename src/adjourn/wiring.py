@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 
 import msgspec
@@ -34,6 +35,7 @@ from adjourn.sending.worker import Pace, Worker
 from adjourn.storage.base import Directory, Store
 from adjourn.storage.postgres.store import PostgresStore
 from adjourn.storage.sqlite.store import SqliteStore
+from adjourn.urlrule import UrlRule
 from adjourn.vault import Vault
 
 __all__ = ["Engine", "MakeSender", "open_engine", "prepare"]
@@ -56,6 +58,7 @@ class Engine:
     """
 
     settings: Settings
+    urls: UrlRule
     vault: Vault
     ids: Uuid7
     store: Store
@@ -126,7 +129,8 @@ async def open_engine(
         await store.close()
         raise
     apps = AppCache(store.directory, is_current=store.news.is_current)
-    made_sender = (sender or Http1Sender)(AddressRule(settings.allow_networks))
+    urls = UrlRule(require_https=settings.require_https, ports=settings.allow_ports)
+    made_sender = (sender or partial(Http1Sender, urls=urls))(AddressRule(settings.allow_networks))
     mailer = Mailer(
         infirmary=store.infirmary,
         apps=apps,
@@ -187,9 +191,11 @@ async def open_engine(
         publisher=publisher,
         ids=ids,
         on_change=go_on,
+        urls=urls,
     )
     return Engine(
         settings=settings,
+        urls=urls,
         vault=vault,
         ids=ids,
         store=store,

@@ -24,6 +24,7 @@ from adjourn.sending.http1.connection import Connection
 from adjourn.sending.http1.tls import Sessions, Tls
 from adjourn.sending.policy import Reply
 from adjourn.sending.sender import Request, header_lines
+from adjourn.urlrule import UrlRule
 
 Found = Sequence[tuple[socket.AddressFamily, str]]
 
@@ -51,6 +52,87 @@ def test_a_free_connection_is_closed_after_its_idle_time(run_own: Run) -> None:
             await eventually(lambda: server.open == 0)
             assert (await sender.send(to(server.url))).succeeded
             assert server.connections == 2
+            await sender.close()
+
+    run_own(main)
+
+
+def test_a_busy_connection_is_not_kept_beyond_its_lifetime(run_own: Run) -> None:
+    """Else a name that leads elsewhere would not be asked again as long as there are requests."""
+    asked: list[str] = []
+
+    def look_up(host: str) -> Found:
+        asked.append(host)
+        return [(socket.AF_INET, "127.0.0.1")]
+
+    async def main() -> None:
+        async with serving(answers(OK)) as server:
+            url = f"http://hooks.test:{server.port}/"
+            for lifetime, connections in ((0.0, 3), (3600.0, 1)):
+                before = server.connections
+                sender = Http1Sender(LOOPBACK, look_up=look_up, lifetime=lifetime)
+                for _ in range(3):
+                    assert (await sender.send(to(url))).succeeded
+                await sender.close()
+                assert server.connections - before == connections
+
+    run_own(main)
+    assert asked == ["hooks.test"] * 2, "of each sender: a name is known for 10 s"
+
+
+def test_a_kept_connection_goes_where_it_was_checked_whatever_the_name_says_by_now(run_own: Run) -> None:
+    async def main() -> None:
+        addresses = ["127.0.0.1"]
+        async with (
+            serving(answers(OK)) as server,
+            serving(answers(OK), host="127.0.0.2", port=server.port) as bad,
+        ):
+            sender = Http1Sender(
+                AddressRule([ip_network("127.0.0.1/32")]),
+                look_up=lambda host: [(socket.AF_INET, each) for each in addresses],
+            )
+            url = f"http://hooks.test:{server.port}/"
+            assert (await sender.send(to(url))).succeeded
+            addresses[:] = ["127.0.0.2"]
+            assert (await sender.send(to(url))).succeeded
+            assert (server.connections, bad.connections) == (1, 0)
+            await sender.close()  # with its names: it resolves anew
+            assert "is not public" in (await sender.send(to(url))).error
+            assert (server.connections, bad.connections) == (1, 0)
+            await sender.close()
+
+    run_own(main)
+
+
+@pytest.mark.parametrize(
+    ("rule", "url", "error"),
+    [
+        (
+            UrlRule(require_https=True),
+            "http://127.0.0.1:{port}/",
+            "the URL must begin with https:// (ADJOURN_REQUIRE_HTTPS)",
+        ),
+        (
+            UrlRule(ports=(range(443, 444),)),
+            "http://127.0.0.1:{port}/",
+            "the URL has port {port}, which is not allowed (ADJOURN_ALLOW_PORTS)",
+        ),
+        (
+            UrlRule(),
+            "http://127.0.0.1:25/",
+            "the URL has port 25, which is not allowed (ADJOURN_ALLOW_PORTS)",
+        ),
+    ],
+)
+def test_an_attempt_at_a_url_that_the_settings_exclude_fails_in_words(
+    run_own: Run, rule: UrlRule, url: str, error: str
+) -> None:
+    async def main() -> None:
+        async with serving(answers(OK)) as server:
+            sender = Http1Sender(LOOPBACK, urls=rule)
+            reply = await sender.send(to(url.format(port=server.port)))
+            assert reply == Reply(error=error.format(port=server.port))
+            assert server.connections == 0
             await sender.close()
 
     run_own(main)

@@ -103,7 +103,7 @@ def build_app(
         return RateLimit(most, clock=clock, noun=noun, windows=windows) if most else None
 
     idempotency = Idempotency(engine.store.directory, engine.vault)
-    publishing = Publishing(engine.publisher, engine.apps, idempotency)
+    publishing = Publishing(engine.publisher, engine.apps, idempotency, urls=engine.urls)
     platform_auth = PlatformAuth(engine.platform_digest)
     partner_auth = PartnerAuth(
         engine.store.keyring, engine.credentials, require_client_id=settings.require_client_id
@@ -120,6 +120,7 @@ def build_app(
         resends=engine.resends,
         idempotency=idempotency,
         auto_disable=settings.auto_disable,
+        urls=engine.urls,
     )
     routes = {
         ("POST", "/v1/platform/events"): publishing.one,

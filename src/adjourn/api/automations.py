@@ -24,6 +24,7 @@ from adjourn.check import check
 from adjourn.errors import Fault, InputError
 from adjourn.models import Action, Automation, AutomationStatus
 from adjourn.sending.automations import get as get_automation
+from adjourn.urlrule import USUAL, UrlRule
 from adjourn.wirejson import utc
 
 __all__ = ["Automations", "automation_shape", "changed", "from_create", "put_automation", "read_change"]
@@ -68,6 +69,7 @@ class Automations(Controller):
                 app_id=app.id,
                 automation_id=services.ids(),
                 now=datetime.now(UTC),
+                urls=services.urls,
             )
             reply = json_answer(automation_shape(automation), 201)
             await services.automations.create(automation, keep=lambda: keep(reply))
@@ -101,7 +103,7 @@ async def put_automation(
 async def _change(
     services: Services, request: AnyRequest, app_id: str, automation_id: str
 ) -> Response[bytes]:
-    form = read_change(await request.body(), request.headers.get("content-type", ""))
+    form = read_change(await request.body(), request.headers.get("content-type", ""), urls=services.urls)
     now = datetime.now(UTC)
     automation = await services.automations.change(
         app_id, automation_id, lambda automation: changed(automation, form, now=now)
@@ -113,10 +115,16 @@ async def _change(
 
 
 def from_create(
-    body: bytes, content_type: str, *, app_id: str, automation_id: str, now: datetime
+    body: bytes,
+    content_type: str,
+    *,
+    app_id: str,
+    automation_id: str,
+    now: datetime,
+    urls: UrlRule = USUAL,
 ) -> Automation:
     """A new automation. Raises Problem (415), JsonError, and InputError with every fault."""
-    form = _read(body, content_type, new=True)
+    form = _read(body, content_type, urls, new=True)
     assert form.name is not UNSET  # or _read had refused it
     blank = Automation(
         id=automation_id,
@@ -133,9 +141,9 @@ def from_create(
     return changed(blank, form, now=now)
 
 
-def read_change(body: bytes, content_type: str) -> ChangeAutomation:
+def read_change(body: bytes, content_type: str, *, urls: UrlRule = USUAL) -> ChangeAutomation:
     """What is to be changed. Raises Problem (415), JsonError, and InputError with every fault."""
-    return _read(body, content_type, new=False)
+    return _read(body, content_type, urls, new=False)
 
 
 def changed(automation: Automation, form: ChangeAutomation, *, now: datetime) -> Automation:
@@ -198,12 +206,12 @@ def _with_own_url(action: Action, url: str | None) -> Action:
     return Action(action.type, rest if url is None else {**rest, "url": url})
 
 
-def _read(body: bytes, content_type: str, *, new: bool) -> ChangeAutomation:
+def _read(body: bytes, content_type: str, urls: UrlRule, *, new: bool) -> ChangeAutomation:
     value = read_json(body, content_type)
     faults = check(ChangeAutomation, value)
     if isinstance(value, dict):
         faults += [*_missing(value)] if new else []
-        faults += [*_action_faults(value), *_contradictions(value)]
+        faults += [*_action_faults(value), *_contradictions(value), *_url_faults(value, urls)]
     if faults:
         raise InputError("the body has faults", faults=faults)
     return msgspec.convert(value, ChangeAutomation)
@@ -260,6 +268,14 @@ def _contradictions(value: Json) -> Iterator[Fault]:
     for index, url in _own_urls(value) if "webhook_url" in value else ():
         if url != value["webhook_url"]:
             yield Fault("$.webhook_url", f"contradicts $.actions[{index}].config.url")
+
+
+def _url_faults(value: Json, urls: UrlRule) -> Iterator[Fault]:
+    """Those to which nothing may be sent."""
+    given = [(f"$.actions[{index}].config.url", url) for index, url in _own_urls(value)]
+    for path, url in [("$.webhook_url", value.get("webhook_url")), *given]:
+        if (fault := urls.find_fault(url)) is not None:
+            yield Fault(path, fault)
 
 
 def _own_urls(value: Json) -> Iterator[tuple[int, object]]:

@@ -70,7 +70,7 @@ async def _retry_callback(bot_id: FromPath[str], request: AnyRequest, services: 
     app: App = request.user
     body = await request.body()
     given = read_json(body, request.headers.get("content-type", "")) if body.strip() else None
-    callback = None if given is None else parse_callback(given)
+    callback = None if given is None else parse_callback(given, urls=services.urls)
     _check_pace(await services.resends.callback(app, _known_id(bot_id), callback))
     held = "" if app.is_on else "; it waits until the account takes webhooks again"
     return _done(f"The callback is being sent again{held}")

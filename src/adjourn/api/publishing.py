@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from adjourn.sending.apps import AppCache, Strangers
 from adjourn.sending.fanout import FanOut
 from adjourn.sending.publisher import Publisher
 from adjourn.sending.submission import ProvidersOf, Submission, parse_submission
+from adjourn.urlrule import USUAL, UrlRule
 
 __all__ = ["Publishing"]
 
@@ -30,9 +32,14 @@ Shape = Callable[[Sequence[FanOut]], Any]
 
 
 class Publishing:
-    def __init__(self, publisher: Publisher, apps: AppCache, idempotency: Idempotency) -> None:
-        self.one = _Publish(publisher, apps, idempotency, read=_read_one, shape=_one_shape)
-        self.batch = _Publish(publisher, apps, idempotency, read=_read_batch, shape=_batch_shape)
+    """`urls`: where callbacks may lead."""
+
+    def __init__(
+        self, publisher: Publisher, apps: AppCache, idempotency: Idempotency, *, urls: UrlRule = USUAL
+    ) -> None:
+        read_one, read_batch = partial(_read_one, urls=urls), partial(_read_batch, urls=urls)
+        self.one = _Publish(publisher, apps, idempotency, read=read_one, shape=_one_shape)
+        self.batch = _Publish(publisher, apps, idempotency, read=read_batch, shape=_batch_shape)
 
 
 class _Publish:
@@ -133,11 +140,11 @@ def _apps_named(raw: Any) -> set[str]:
     return named
 
 
-def _read_one(raw: object, providers_of: ProvidersOf) -> list[Submission]:
-    return [parse_submission(raw, providers_of=providers_of)]
+def _read_one(raw: object, providers_of: ProvidersOf, *, urls: UrlRule = USUAL) -> list[Submission]:
+    return [parse_submission(raw, providers_of=providers_of, urls=urls)]
 
 
-def _read_batch(raw: object, providers_of: ProvidersOf) -> list[Submission]:
+def _read_batch(raw: object, providers_of: ProvidersOf, *, urls: UrlRule = USUAL) -> list[Submission]:
     """Every event of a batch, or the faults of all of them."""
     events = raw.get("events") if isinstance(raw, dict) else None
     if not isinstance(events, list) or len(raw) != 1:  # type: ignore[arg-type]
@@ -151,7 +158,8 @@ def _read_batch(raw: object, providers_of: ProvidersOf) -> list[Submission]:
     refused: list[CatalogError] = []
     for index, event in enumerate(events):
         try:
-            submissions.append(parse_submission(event, path=f"$.events[{index}]", providers_of=providers_of))
+            path = f"$.events[{index}]"
+            submissions.append(parse_submission(event, path=path, providers_of=providers_of, urls=urls))
         except InputError as exc:
             faults += exc.faults
             refused += [exc] if isinstance(exc, CatalogError) else []

@@ -19,6 +19,7 @@ from adjourn.sending.replays import Replays
 from adjourn.sending.resends import Resends
 from adjourn.sending.retries import Retries
 from adjourn.storage.base import Store
+from adjourn.urlrule import UrlRule
 
 __all__ = ["AnyRequest", "Services", "Wired", "Work", "answer", "json_answer", "request_id"]
 
@@ -43,6 +44,7 @@ class Services:
     resends: Resends
     idempotency: Idempotency
     auto_disable: bool
+    urls: UrlRule
 
 
 Wired = NamedDependency[Services]

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from adjourn.config import Secret
-from adjourn.errors import NotFound, StorageError
+from adjourn.errors import Fault, InputError, NotFound, StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import (
     App,
@@ -31,6 +31,7 @@ from adjourn.sending.signers import check_signer
 from adjourn.sending.submission import Submission
 from adjourn.signing import new_secret
 from adjourn.storage.base import Backlog, Directory, KeptAnswer, KeyHashes, Queue, StaleApps
+from adjourn.urlrule import USUAL, UrlRule
 from adjourn.vault import digest_key
 from adjourn.wirejson import dumps
 
@@ -91,7 +92,9 @@ class Partners:
         ids: Uuid7,
         on_change: Callable[[], None],
         queue: Queue,
+        urls: UrlRule = USUAL,
     ) -> None:
+        self._urls = urls
         self._queue = queue
         self._on_change = on_change
         self._directory = directory
@@ -103,8 +106,9 @@ class Partners:
         self, new: NewApp, *, keep: Callable[[App], KeptAnswer | None] = lambda app: None
     ) -> App:
         """Raises Conflict when its id, client id or API key is taken, AnswerExists, and InputError for a
-        webhook secret that its provider cannot sign with.
+        webhook secret that its provider cannot sign with, or a URL that nothing may be sent to.
         """
+        self._check_url(new.webhook_url)
         now = datetime.now(UTC)
         app = App(
             id=new.id or self._ids(),
@@ -145,13 +149,16 @@ class Partners:
         """Apply `change` to the app as it is now; where it changes nothing, nothing is done.
 
         `backlog`: what becomes of what waits, with the change. `keep` renders the answer to be kept in the
-        same commit. Raises NotFound, AnswerExists, and whatever `change` raises.
+        same commit. Raises NotFound, AnswerExists, InputError for a new URL that nothing may be sent to, and
+        whatever `change` raises.
         """
         while True:
             app = await self._apps.get(app_id)
             changed = change(app)
             if changed == app:
                 return app
+            if changed.webhook_url != app.webhook_url:
+                self._check_url(changed.webhook_url)
             try:
                 saved = await self._directory.save_app(changed, backlog=backlog, answer=keep(changed))
             except StaleApps:
@@ -187,6 +194,10 @@ class Partners:
         await self._directory.delete_app(app_id)
         self._apps.forget(app_id)
         await self._discard_some()
+
+    def _check_url(self, url: str | None) -> None:
+        if (fault := self._urls.find_fault(url)) is not None:
+            raise InputError("nothing may be sent to that URL", faults=[Fault("$.webhook_url", fault)])
 
     async def _discard_some(self) -> None:
         """The change is stored: whatever goes wrong with its rows now, the worker moves them later."""

@@ -15,6 +15,7 @@ from adjourn.config import Secret
 from adjourn.errors import CatalogError, Fault, InputError
 from adjourn.models import Audience, Callback, Connection
 from adjourn.providers import PROVIDERS, EventType, Provider
+from adjourn.urlrule import USUAL, UrlRule
 
 __all__ = [
     "AudienceBody",
@@ -98,7 +99,13 @@ class Submission(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     callback: Callback | None = None
 
 
-def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf | None = None) -> Submission:
+def parse_submission(
+    raw: object,
+    *,
+    path: str = "$",
+    providers_of: ProvidersOf | None = None,
+    urls: UrlRule = USUAL,
+) -> Submission:
     """Check decoded JSON against the request's form and the catalog.
 
     Without a provider it is that of the apps addressed, by `providers_of`, whatever that raises; without
@@ -122,6 +129,8 @@ def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf 
     data, more = _check_data(provider, event_type, body, audience, path=path)
     if body.extra is not UNSET or body.callback is not None:
         faults = [*faults, *_check_beside(provider, event_type, body, path=path)]
+    if body.callback is not None:
+        faults = [*faults, *_check_url(body.callback, urls, path=f"{path}.callback")]
     if faults or more or audience is None:
         faults = [*faults, *more]
         if audience is None:
@@ -144,11 +153,20 @@ def parse_submission(raw: object, *, path: str = "$", providers_of: ProvidersOf 
     )
 
 
-def parse_callback(raw: object, *, path: str = "$") -> Callback:
+def parse_callback(raw: object, *, path: str = "$", urls: UrlRule = USUAL) -> Callback:
     """Raises InputError with every fault found."""
-    if faults := check(CallbackBody, raw, path=path):
+    faults = check(CallbackBody, raw, path=path)
+    if not faults:
+        body = msgspec.convert(raw, CallbackBody)
+        faults = _check_url(body, urls, path=path)
+    if faults:
         raise InputError("the callback has faults", faults=faults)
-    return _callback(msgspec.convert(raw, CallbackBody))
+    return _callback(body)
+
+
+def _check_url(body: CallbackBody, urls: UrlRule, *, path: str) -> list[Fault]:
+    fault = urls.find_fault(body.url)
+    return [] if fault is None else [Fault(f"{path}.url", fault)]
 
 
 def _callback(body: CallbackBody) -> Callback:

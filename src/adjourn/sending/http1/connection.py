@@ -48,6 +48,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, origin: str, owner: Owner, known: KnownAnswers) -> None:
         self.origin = origin
+        self.opened_at = 0.0
         self.free_since = 0.0
         self.fault: BaseException | None = None
         self.is_over = False

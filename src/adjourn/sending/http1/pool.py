@@ -18,12 +18,14 @@ _CLOSED = "the sender is closed"
 class Pool:
     """`take` a connection that is free and quiet, `keep` it when its answer has come.
 
-    `idle`: seconds that a free one is kept.
+    `idle`: seconds that a free one is kept. `lifetime`: seconds from its opening after which one takes
+    no more requests, so that its name is resolved and checked anew however busy it is.
     """
 
-    def __init__(self, *, idle: float) -> None:
+    def __init__(self, *, idle: float, lifetime: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._idle = idle
+        self._lifetime = lifetime
         self._free: dict[str, list[Connection]] = {}  # of an origin; the last was used last
         self._oldest: OrderedDict[Connection, None] = OrderedDict()  # all that are free
         self._open: set[Connection] = set()
@@ -36,9 +38,12 @@ class Pool:
         while free:
             connection = free.pop()
             del self._oldest[connection]
-            if connection.is_quiet():
+            if not connection.is_quiet():
+                connection.abort()
+            elif self._loop.time() - connection.opened_at >= self._lifetime:
+                connection.close()
+            else:
                 return connection
-            connection.abort()
         return None
 
     def keep(self, connection: Connection) -> None:
@@ -60,6 +65,7 @@ class Pool:
     def opened(self, connection: Connection) -> bool:
         """There is a new one. Returns whether it may be used."""
         self._open.add(connection)
+        connection.opened_at = self._loop.time()
         if self._is_closed:
             connection.end(OSError(_CLOSED))
         return not self._is_closed

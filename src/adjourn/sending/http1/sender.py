@@ -22,6 +22,7 @@ from adjourn.sending.replies import (
     timed_out,
 )
 from adjourn.sending.sender import LookUp, Request, Sender, UnderWay, look_up
+from adjourn.urlrule import USUAL, UrlRule
 
 __all__ = ["Http1Sender"]
 
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 
 _SWEEP = 0.05  # seconds between two sweeps of deadlines
 _IDLE = 15.0  # seconds that a connection is kept without a request
+_LIFETIME = 60.0  # seconds that it is kept at all: a name that leads elsewhere is followed by then
 
 
 class Http1Sender(Sender):
@@ -38,17 +40,21 @@ class Http1Sender(Sender):
         self,
         rule: AddressRule,
         *,
+        urls: UrlRule = USUAL,
         look_up: LookUp = look_up,
         tls: ssl.SSLContext | None = None,
         sweep: float = _SWEEP,
         idle: float = _IDLE,
+        lifetime: float = _LIFETIME,
     ) -> None:
-        """`tls`: else the system's authorities, once they are needed. `sweep`, `idle`: seconds."""
+        """`tls`: else the system's authorities, once they are needed. `sweep` and below: seconds."""
         self._rule = rule
+        self._urls = urls
         self._look_up = look_up
         self._tls = tls
         self._sweep = sweep
         self._idle = idle
+        self._lifetime = lifetime
         self._open: _Open | None = None
 
     def start(self, request: Request, done: Callable[[Reply], None]) -> UnderWay:
@@ -57,6 +63,9 @@ class Http1Sender(Sender):
             target = target_of(request.method, request.url)
         except ValueError as exc:
             done(failed(str(exc)))
+            return _ENDED
+        if (fault := self._urls.find_fault_of(target.port, is_tls=target.is_tls)) is not None:
+            done(failed(f"the URL {fault}"))
             return _ENDED
         return _Attempt(opened, request, target, done)
 
@@ -68,7 +77,9 @@ class Http1Sender(Sender):
     def _start_up(self) -> "_Open":
         dialler = Dialler(self._rule, self._look_up, self._tls)
         self._open = _Open(
-            dialler, Pool(idle=self._idle), Deadlines(asyncio.get_running_loop(), every=self._sweep)
+            dialler,
+            Pool(idle=self._idle, lifetime=self._lifetime),
+            Deadlines(asyncio.get_running_loop(), every=self._sweep),
         )
         return self._open
 
