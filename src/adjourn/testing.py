@@ -3,6 +3,7 @@ real HTTP endpoint on loopback that records what a sender sends it.
 """
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from adjourn.signing import SecretHeaderSigner, Signer
 
 __all__ = ["LocalEndpoint", "RecordedRequest", "encode", "local_endpoint", "sample", "sign"]
 
+_OWN_IDS = ("event_id", "id")
 _LONGEST_HEAD = 64 << 10  # bytes
 _END_OF_HEAD = b"\r\n\r\n"
 
@@ -30,14 +32,15 @@ def sample(vendor: Provider | Vendor, event_type: str, **changes: Any) -> bytes:
     """The body of one event of that type, as the vendor sends it. The same bytes each time.
 
     `changes` take the place of what the sample's `data` has: `sample(contio, "meeting.completed",
-    title="Retro")`. Nothing checks them. Raises CatalogError for a type that the vendor has not.
+    title="Retro")`. Nothing checks them. An event that says something else has another id, where the vendor's
+    have one. Raises CatalogError for a type that the vendor has not.
     """
     provider = _provider(vendor)
     found = provider.resolve(event_type)
     if found is None:
         fault = Fault("event_type", f"there are {', '.join(provider.event_types)}")
         raise CatalogError(event_type, faults=[fault], provider=provider.name)
-    return encode(found.sample | {"data": found.sample_data | changes})
+    return encode(_with_its_own_id(found.sample | {"data": found.sample_data | changes}))
 
 
 def encode(event: Mapping[str, Any]) -> bytes:
@@ -70,6 +73,17 @@ def sign(
     return {"Content-Type": "application/json", **headers}
 
 
+def _with_its_own_id(event: dict[str, Any]) -> dict[str, Any]:
+    """In the form of the vendor's samples, which share one, but with digits made of what the event says."""
+    digits = (str(each % 10) for each in sha256(encode(event)).digest() * 2)
+    own = {
+        name: re.sub("[0-9]", lambda _: next(digits), event[name])
+        for name in _OWN_IDS
+        if isinstance(event.get(name), str)
+    }
+    return event | own
+
+
 def _provider(vendor: Provider | Vendor) -> Provider:
     return vendor if isinstance(vendor, Provider) else vendor.PROVIDER
 
@@ -100,7 +114,7 @@ def _event_id(body: bytes) -> str:
         event = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         event = None
-    given = [event.get(name) for name in ("event_id", "id")] if isinstance(event, dict) else []
+    given = [event.get(name) for name in _OWN_IDS] if isinstance(event, dict) else []
     own = next((each for each in given if isinstance(each, str) and each), "")
     if own.isascii() and own.isprintable() and own and " " not in own:
         return own

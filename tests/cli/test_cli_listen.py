@@ -28,9 +28,9 @@ from adjourn.cli.listen.saving import Saver
 from adjourn.cli.listen.screen import Teller
 from adjourn.cli.listen.server import LONGEST_BODY, Server
 from adjourn.cli.screen import Screen
-from adjourn.testing import sample, sign
+from adjourn.testing import encode, sample, sign
 
-BODY = sample(contio, "meeting.completed")
+BODY = encode(contio.PROVIDER.event_types["meeting.completed"].sample)
 REWRITTEN = json.dumps(json.loads(BODY)).encode()
 ID = "evt-550e8400-e29b-41d4-a716-446655440000"
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)

@@ -17,7 +17,7 @@ from adjourn import Inbox, Receipt, Received, Receiver, contio
 from adjourn.receiving import Cause
 from adjourn.receiving.answer import MAX_BODY_BYTES
 from adjourn.receiving.inbox import RETRY_DELAYS
-from adjourn.testing import sample, sign
+from adjourn.testing import encode, sample, sign
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "receiving.md").read_text("utf-8")
@@ -25,7 +25,7 @@ BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | r
 EXAMPLES = [path.read_text("utf-8") for path in ROOT.glob("examples/*.py")]  # see adapters/test_examples.py
 OWN = [block for block in BLOCKS if not any(example.endswith(block) for example in EXAMPLES)]
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-BODY = sample(contio, "meeting.completed")
+BODY = encode(contio.PROVIDER.event_types["meeting.completed"].sample)
 
 
 def block(part: str) -> str:

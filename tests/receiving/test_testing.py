@@ -1,6 +1,7 @@
 """adjourn.testing: samples and signatures for tests of a receiver."""
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,7 +23,19 @@ def test_every_type_has_a_sample_that_is_received(provider: Any) -> None:
         body = sample(provider, name)
         got = receiver.receive(sign(provider, body, SECRET, at=NOW), body, now=NOW)
         assert type(got.event) is event_type.event
-        assert json.loads(body) == event_type.sample
+        own_id = {
+            name: getattr(got.event, name, None) for name in ("event_id", "id") if name in event_type.sample
+        }
+        assert json.loads(body) == event_type.sample | own_id
+
+
+def test_events_that_say_the_same_have_one_id_and_others_another() -> None:
+    bodies = [sample(contio, name) for name in contio.PROVIDER.event_types]
+    bodies += [sample(contio, "meeting.created", title=title) for title in ("Retro", "Review")]
+    ids = [json.loads(body)["event_id"] for body in bodies]
+    assert len(set(ids)) == len(ids)
+    assert json.loads(sample(contio, "meeting.created", title="Retro"))["event_id"] in ids
+    assert re.fullmatch(r"evt_[0-9]{9}", json.loads(sample(quil, "meeting.completed"))["id"])
 
 
 def test_changes_take_the_place_of_the_samples_data() -> None:

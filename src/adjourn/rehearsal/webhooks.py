@@ -1,16 +1,12 @@
 """The fixture `webhooks`: a vendor's events, kept and handled in a database of the test's."""
 
 import asyncio
-import re
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
-
-import msgspec
 
 from adjourn.errors import ConfigError
 from adjourn.models import Receipt, ReceiptState
@@ -188,17 +184,7 @@ async def _all(inbox: Inbox) -> list[Receipt]:
 def _body(vendor: Provider | Vendor, event: Event, changes: Mapping[str, Any]) -> bytes:
     """Raises CatalogError, and ConfigError for changes of a whole event."""
     if isinstance(event, str):
-        return _with_its_own_id(sample(vendor, event, **changes))
+        return sample(vendor, event, **changes)
     if changes:
         raise ConfigError("changes are for the sample of a type: a whole event is taken as it is")
     return event if isinstance(event, bytes) else encode(event)
-
-
-def _with_its_own_id(body: bytes) -> bytes:
-    """Where the body has one: samples share theirs. Of the same form, its digits made of what it says."""
-    event = msgspec.json.decode(body)
-    digits = (str(each % 10) for each in sha256(body).digest() * 2)
-    for name in ("event_id", "id"):
-        if isinstance(event.get(name), str):
-            event[name] = re.sub("[0-9]", lambda _: next(digits), event[name])
-    return encode(event)
