@@ -31,8 +31,7 @@ class Background:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
-        if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
-            os.register_at_fork(after_in_child=self._forked)
+        self._is_known = False  # to those who fork, and at the end of the process
 
     def run(self, coroutine: Coroutine[Any, Any, T], *, within: float) -> T:
         """What it returns, or raises. Raises StorageError when it takes longer than `within` seconds."""
@@ -65,8 +64,15 @@ class Background:
                 self._loop = loop = asyncio.new_event_loop()
                 self._pid = os.getpid()
                 threading.Thread(target=_run, args=[loop], name="adjourn-inbox", daemon=True).start()
-                _at_end(self.stop)
+                self._make_known()
             return self._loop
+
+    def _make_known(self) -> None:
+        if not self._is_known:
+            self._is_known = True
+            _at_end(self.stop)
+            if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+                os.register_at_fork(after_in_child=self._forked)
 
     async def _end(self) -> None:
         await self._close()

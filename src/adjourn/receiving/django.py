@@ -21,8 +21,6 @@ def webhook(
     It is a blocking one under ASGI, too: Django runs it in a thread there.
     """
 
-    inbox.background  # noqa: B018 - made here, where there are no threads yet
-
     def webhook(request: HttpRequest) -> HttpResponse:
         if request.method != "POST":
             return _response(NOT_ALLOWED)

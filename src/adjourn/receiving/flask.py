@@ -21,8 +21,6 @@ def webhook(
     Flask knows views by their names, so each has one of its own; `endpoint=` gives it another.
     """
 
-    inbox.background  # noqa: B018 - made here, where there are no threads yet
-
     def webhook() -> Response:
         body = _read(max_body_bytes)
         if isinstance(body, bytes):

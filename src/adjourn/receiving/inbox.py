@@ -4,14 +4,11 @@ The receiver's composition root: it opens the store (storage/inbox), and starts 
 """
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from copy import copy
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 from hashlib import sha256
 from typing import Any, TypeVar, overload
 
@@ -23,8 +20,8 @@ from adjourn.models import Policy
 from adjourn.providers import order_key
 from adjourn.receiving.background import Background
 from adjourn.receiving.handlers import Handlers
-from adjourn.receiving.keeper import Keeper
 from adjourn.receiving.receiver import Received
+from adjourn.receiving.session import GRACE, Session
 from adjourn.receiving.transaction import AsyncConnection, SyncConnection, keep_in
 from adjourn.receiving.worker import Worker
 from adjourn.storage.base import Kept, NewReceipt, Receipts
@@ -39,20 +36,8 @@ RETRY_DELAYS = tuple(
 )
 """From one failure of a handler to its next attempt; after the last the receipt is dead."""
 
-_GRACE = timedelta(seconds=10)
 _LONGEST_ID = 255  # characters; a longer one is known by its hash
 _LONGEST_TYPE = 200  # characters
-
-
-@dataclass
-class _Session:
-    """What is open in one event loop of one process."""
-
-    loop: asyncio.AbstractEventLoop
-    pid: int
-    receipts: Receipts
-    keeper: Keeper
-    worker: Worker | None = None
 
 
 class Inbox:
@@ -91,8 +76,10 @@ class Inbox:
         self._works = work
         self._rng = rng or random.Random()  # noqa: S311 - spreads retries
         self._clock: Callable[[], datetime] | None = None  # a test's
-        self._session: _Session | None = None
-        self._opening: asyncio.Task[_Session] | None = None
+        self.background = Background(close=self.close)
+        """An event loop for frameworks that have none: the inbox is open there from its first use."""
+        self._session: Session | None = None
+        self._opening: asyncio.Task[Session] | None = None
 
     def __repr__(self) -> str:
         return f"Inbox({len(self.handlers)} handlers)"  # a URL may have a password
@@ -122,7 +109,7 @@ class Inbox:
         ConfigError where the inbox cannot be opened.
         """
         session = self._session
-        if session is None or session.loop is not asyncio.get_running_loop() or session.pid != os.getpid():
+        if session is None or not session.is_here():
             session = await self._open()
         return await session.keeper.keep(self._new(received))
 
@@ -148,21 +135,11 @@ class Inbox:
         await self._open()
         return self
 
-    async def close(self, *, grace: timedelta = _GRACE) -> None:
+    async def close(self, *, grace: timedelta = GRACE) -> None:
         """Let handlers end, or cancel them after the grace: they run again. Safe to repeat."""
         session, self._session = self._session, None
-        if session is None or session.pid != os.getpid() or session.loop.is_closed():
-            return
-        await session.keeper.finish()
-        try:
-            if session.worker is not None:
-                await session.worker.drain(grace)
-        except asyncio.CancelledError:  # whoever waits has no more patience
-            if session.worker is not None:
-                await session.worker.drain(timedelta(0))
-            raise
-        finally:
-            await session.receipts.close()
+        if session is not None and not session.is_over():
+            await session.close(grace)
 
     async def __aenter__(self) -> "Inbox":
         return await self.open()
@@ -183,9 +160,9 @@ class Inbox:
             raise ConfigError("the inbox is not open: use it within `async with inbox:`")
         return self._session.receipts
 
-    async def work(self, *, grace: timedelta = _GRACE) -> None:
+    async def work(self, *, grace: timedelta = GRACE) -> None:
         """Handle what is due, until this is cancelled; then close it. Cancelled again, it waits no more."""
-        await self._start_worker()
+        await (await self._open()).start_worker()
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -196,25 +173,15 @@ class Inbox:
 
         What failed and waits for the time of its retry is not waited for.
         """
-        session = await self._open()
-        was_working = session.worker is not None
-        await (await self._start_worker()).settle()
-        if not was_working and session.worker is not None:
-            worker, session.worker = session.worker, None
-            await worker.drain(_GRACE)
-
-    @cached_property
-    def background(self) -> Background:
-        """An event loop for frameworks that have none: the inbox is open there from its first use."""
-        return Background(close=self.close)
+        await (await self._open()).settle()
 
     def rehearsed(self, url: str, *, handlers: Handlers, clock: Callable[[], datetime]) -> "Inbox":
         """One like it for tests: with another database, which has a clock of its own, and these handlers."""
         other = copy(self)
-        other.__dict__.pop("background", None)
         other.url, other.handlers = url, handlers
         other._clock, other._works = clock, False
         other._session = other._opening = None
+        other.background = Background(close=other.close)
         return other
 
     @contextmanager
@@ -230,54 +197,33 @@ class Inbox:
         try:
             yield
         finally:
-            if "background" in self.__dict__:
-                self.background.stop()
+            self.background.stop()
             self.url, self._works = before
 
     # within
 
-    async def _start_worker(self) -> Worker:
-        session = await self._open()
-        if session.worker is None:
-            session.worker = self._worker(session.receipts)
-            await session.worker.start()
-        return session.worker
-
-    async def _open(self) -> _Session:
+    async def _open(self) -> Session:
+        """The one that is open here, or a new one; whoever asks meanwhile gets the same."""
+        if self._session is not None:
+            if self._session.check_here(survives_fork=not self.url.startswith("sqlite:")):
+                return self._session
+            self._session = None
         loop = asyncio.get_running_loop()
-        session = self._session
-        if session is not None and session.pid != os.getpid() and self.url.startswith("sqlite:"):
-            raise ConfigError(
-                "the inbox was open when this process was forked, and SQLite does not survive that: "
-                "let each process open it"
-            )
-        if session is not None and (session.pid != os.getpid() or session.loop.is_closed()):
-            self._session = session = None  # of the process that forked this one, or of a loop that is gone
-        if session is not None:
-            if session.loop is not loop:
-                raise ConfigError(
-                    "the inbox is open in another event loop: each loop needs an Inbox of its own"
-                )
-            return session
         if self._opening is None or self._opening.get_loop() is not loop:
-            self._opening = loop.create_task(self._connect(loop))
+            self._opening = loop.create_task(self._connect())
         try:
             return await asyncio.shield(self._opening)
         finally:
             if self._opening is not None and self._opening.done():
                 self._opening = None
 
-    async def _connect(self, loop: asyncio.AbstractEventLoop) -> _Session:
-        receipts = await open_receipts(self.url, clock=self._clock)
-        session = _Session(
-            loop=loop, pid=os.getpid(), receipts=receipts, keeper=Keeper(receipts, on_new=self._poke)
-        )
+    async def _connect(self) -> Session:
+        session = Session(await open_receipts(self.url, clock=self._clock), self._worker)
         try:
             if self._works:
-                session.worker = self._worker(receipts)
-                await session.worker.start()
+                await session.start_worker()
         except BaseException:
-            await receipts.close()
+            await session.close(timedelta(0))
             raise
         self._session = session
         return session
@@ -292,10 +238,6 @@ class Inbox:
             keep=self._keep,
             rng=self._rng,
         )
-
-    def _poke(self) -> None:
-        if self._session is not None and self._session.worker is not None:
-            self._session.worker.poke()
 
     def _new(self, received: Received) -> NewReceipt:
         return NewReceipt(
