@@ -36,7 +36,12 @@ _FORMATS: Mapping[str, Json] = {
     "name": {"pattern": f"^[^{_UNSEEN}]*[^\\s{_UNSEEN}][^{_UNSEEN}]*$"},
     "text": {"pattern": "^[^\\x00]*$"},
     "email": {"maxLength": 254, "pattern": "^[\\w.!#$%&'*+/=?^`{|}~-]+@[\\w.-]+$"},
-    "http-url": {"format": "uri", "maxLength": 2000, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://[^@]+$"},
+    # no user; a host of at most 254 characters, and a port; at most 63 between dots
+    "http-url": {
+        "format": "uri",
+        "maxLength": 2000,
+        "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://(?![^/?#]{261})(?![^/?#]*[A-Za-z0-9_-]{64})[^@]+$",
+    },
     "date-time": {"format": "date-time"},
     "header-name": {"minLength": 1, "maxLength": 100, "pattern": "^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},
     "header-value": {"pattern": "^(?! )[ -~]*(?<! )$"},
