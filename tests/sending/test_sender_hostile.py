@@ -465,3 +465,21 @@ def test_many_at_once_over_connections_that_break_at_random_all_end(run_own: Run
             await asyncio.gather(*(keep_busy(first) for first in range(16)))
 
     run_own(main)
+
+
+@pytest.mark.parametrize(
+    "banner",
+    [b"SSH-2.0-OpenSSH_9.6 secret\r\n", b"220 mail.secret ESMTP\r\n", b"\x15\x03\x01\0\2secret", b"secret"],
+)
+def test_what_another_protocol_says_is_not_shown(run_own: Run, banner: bytes) -> None:
+    async def handle(peer: Peer) -> None:
+        await peer.say(banner)
+        await peer.request()
+
+    async def main() -> None:
+        reply = await reply_of(handle)
+        assert reply.status is None
+        assert reply.error
+        assert "secret" not in repr(reply)
+
+    run_own(main)
