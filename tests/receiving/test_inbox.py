@@ -218,6 +218,26 @@ def test_threads_keep_by_the_background_loop(tmp_path: Path) -> None:
     inbox.background.stop()
 
 
+def test_what_would_end_the_background_loop_does_not(tmp_path: Path) -> None:
+    inbox = Inbox(url_of(tmp_path))
+    seen = threading.Event()
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    @inbox.on(contio.MeetingCompleted)
+    async def completed(event: contio.MeetingCompleted) -> None:
+        if event.event_id == "a":
+            await asyncio.gather(asyncio.create_task(leave()), return_exceptions=True)
+        else:
+            seen.set()
+
+    for event_id in "ab":
+        assert not inbox.background.run(inbox.keep(received(event_id)), within=60).is_duplicate
+    assert seen.wait(60)
+    inbox.background.stop()
+
+
 def test_what_takes_too_long_in_the_background_is_a_storage_error(tmp_path: Path) -> None:
     inbox = Inbox(url_of(tmp_path))
 

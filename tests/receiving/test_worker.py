@@ -24,6 +24,8 @@ from adjourn.testing import sample
 MINUTE = timedelta(minutes=1)
 DELAYS = (MINUTE, 5 * MINUTE)
 NEVER = 3600.0  # seconds: only what a test brings about happens
+STILL = Pace(lease=4 * NEVER, heartbeat=NEVER, poll=NEVER, housekeeping=NEVER, between_claims=0.0)
+PACE_OF_REAPING = Pace(lease=4 * NEVER, heartbeat=NEVER, poll=NEVER, housekeeping=0.001, between_claims=0.0)
 
 
 class Room:
@@ -36,7 +38,9 @@ class Room:
         self.boot = 0.0
         self._workers: list[Worker] = []
 
-    def worker(self, worker_id: str = "w1", *, timeout: float = NEVER, concurrency: int = 20) -> Worker:
+    def worker(
+        self, worker_id: str = "w1", *, timeout: float = NEVER, concurrency: int = 20, pace: Pace = STILL
+    ) -> Worker:
         made = Worker(
             worker_id,
             receipts=self.receipts,
@@ -45,7 +49,7 @@ class Room:
             concurrency=concurrency,
             keep=None,
             rng=random.Random(7),
-            pace=Pace(lease=4 * NEVER, heartbeat=NEVER, poll=NEVER, housekeeping=NEVER, between_claims=0.0),
+            pace=pace,
             clock=lambda: self.boot,
         )
         self._workers.append(made)
@@ -410,5 +414,37 @@ def test_a_thread_that_goes_on_when_the_worker_stops_keeps_its_receipt_until_the
         r.clock.advance(timedelta(seconds=4 * NEVER, milliseconds=1))
         await r.settle(worker_id="w3")
         assert calls == [0, 0]
+
+    run(test, tmp_path)
+
+
+def test_a_worker_does_not_reap_itself_and_handles_nothing_twice_at_once(tmp_path: Path) -> None:
+    began, gate = asyncio.Event(), asyncio.Event()
+    calls: list[int] = []
+
+    async def handle(event: Struct, receipt: Receipt) -> None:
+        calls.append(receipt.attempt_no)
+        began.set()
+        await gate.wait()
+
+    async def test(r: Room) -> None:
+        r.on(contio.MeetingCompleted, handle)
+        (seq,) = await r.keep("a")
+        worker = r.worker(pace=PACE_OF_REAPING)
+        await worker.start()
+        await began.wait()
+        r.clock.advance(timedelta(days=1))  # it was paused: its lease is long over
+        await asyncio.sleep(0.05)  # it looks for what died a good many times
+        assert calls == [0]
+        await r.receipts.end(worker.id)  # and now it has lost it, unnoticed
+        await r.keep("b")
+        worker.poke()
+        await r.keep("c")  # a claim has had its turn before this
+        assert calls == [0, 0, 0][: len(calls)]
+        gate.set()
+        await worker.settle()
+        await worker.drain(timedelta(seconds=5))
+        assert len(calls) == 3
+        assert (await r.receipts.get(seq)).state is ReceiptState.HANDLED
 
     run(test, tmp_path)

@@ -91,7 +91,16 @@ def _at_end(stop: Callable[[], None]) -> None:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
+    while not _has_stopped(loop):
+        pass
+    loop.close()
+
+
+def _has_stopped(loop: asyncio.AbstractEventLoop) -> bool:
+    """Run it; whether it was asked to stop. What a handler started may raise what ends any loop."""
     try:
         loop.run_forever()
-    finally:
-        loop.close()
+    except BaseException as exc:
+        _log.error("a task that a handler started would end the inbox's event loop", exc_info=exc)
+        return False
+    return True

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from adjourn.receiving.answer import MAX_BODY_BYTES, NOT_ALLOWED, TOO_LARGE, Answer, answer_blocking
+from adjourn.receiving.answer import GONE, MAX_BODY_BYTES, NOT_ALLOWED, TOO_LARGE, Answer, answer_blocking
 from adjourn.receiving.inbox import Inbox
 from adjourn.receiving.reading import is_longer, read_stream
 from adjourn.receiving.receiver import Receiver
@@ -41,7 +41,10 @@ def _read(request: HttpRequest, most: int) -> bytes | Answer:
     read = request.read
     if length is None and request.META.get("wsgi.input_terminated"):  # chunked: Django would read nothing
         read = request.META["wsgi.input"].read
-    return read_stream(read, length=length, most=most)
+    try:
+        return read_stream(read, length=length, most=most)
+    except Exception:  # its chunks are none: servers have errors of their own for that
+        return GONE
 
 
 def _response(answered: Answer) -> HttpResponse:

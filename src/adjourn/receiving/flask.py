@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flask import Response, request
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from adjourn.receiving.answer import GONE, MAX_BODY_BYTES, TOO_LARGE, Answer, answer_blocking
 from adjourn.receiving.inbox import Inbox

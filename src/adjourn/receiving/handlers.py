@@ -1,17 +1,13 @@
 """What a user's code does with events: the handlers, by the kinds of events that they are for."""
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import Executor
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct
 
-from adjourn.errors import ConfigError
-from adjourn.models import Receipt
+from adjourn.errors import ConfigError, EventError
 from adjourn.providers import CalendarChanged, MeetingEnded, Provider
 
 __all__ = ["Handler", "Handlers", "Match"]
@@ -31,24 +27,14 @@ class Handler:
     takes_receipt: bool
     is_async: bool
 
-    async def run(self, event: Struct, receipt: Receipt, *, threads: Executor) -> None:
-        """Raises whatever the function raises. One that is no coroutine function runs in a thread."""
-        given = (event, receipt) if self.takes_receipt else (event,)
-        if self.is_async:
-            await self.function(*given)  # type: ignore[misc]
-            return
-        run = copy_context().run
-        answer = await asyncio.get_running_loop().run_in_executor(threads, run, _call, self.function, *given)
-        if inspect.isawaitable(answer):  # of a decorated coroutine function
-            await answer
-
 
 @dataclass(frozen=True)
 class Match:
-    """A handler, and the event in the form that it takes."""
+    """A handler, and the event in the form that it takes; or why it cannot have that form."""
 
     handler: Handler
     event: Struct
+    error: EventError | None = None
 
 
 class Handlers:
@@ -74,6 +60,8 @@ class Handlers:
                 )
         if not callable(function):
             raise ConfigError(f"on() is for functions, not {function!r}")
+        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigError(f"on() is for functions, not for generators: {function!r} has a yield")
         own_name = name or _name_of(function)
         if own_name in self._handlers:
             raise ConfigError(f"there is a handler {own_name!r} already: give one of them a name=")
@@ -93,27 +81,28 @@ class Handlers:
         return others
 
     def match(self, provider: Provider, event: Struct) -> list[Match]:
-        """Those for that event. Raises EventError where one wants it normalised, and a time in it is none."""
+        """Those for that event."""
         found: list[Match] = []
-        normalised: Struct | None = None
+        normalised: Struct | EventError | None = None
         is_normalised = False
         for handler in self._handlers.values():
             if isinstance(event, handler.kinds):
                 found.append(Match(handler, event))
             elif any(kind in _NORMALISED for kind in handler.kinds):
                 if not is_normalised:
-                    normalised, is_normalised = provider.normalise(event), True
-                if isinstance(normalised, handler.kinds):
+                    normalised, is_normalised = _normalised(provider, event), True
+                if isinstance(normalised, EventError):
+                    found.append(Match(handler, event, normalised))
+                elif isinstance(normalised, handler.kinds):
                     found.append(Match(handler, normalised))
         return found
 
 
-def _call(function: Function, *given: object) -> Awaitable[None] | None:
-    """Before Python 3.12 whoever waits for a thread that raises StopIteration waits for ever."""
+def _normalised(provider: Provider, event: Struct) -> Struct | EventError | None:
     try:
-        return function(*given)
-    except StopIteration as exc:
-        raise RuntimeError("it raised StopIteration") from exc
+        return provider.normalise(event)
+    except EventError as exc:  # a time in it is none
+        return exc
 
 
 def _name_of(function: Any) -> str:

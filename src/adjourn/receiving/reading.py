@@ -32,17 +32,17 @@ async def read_parts(parts: AsyncIterator[bytes], *, length: str | None, most: i
 
 
 def read_stream(read: Callable[[int], bytes], *, length: int | None, most: int) -> bytes | Answer:
-    """The same for a stream of WSGI, which ends where the body does; GONE where it ends before."""
+    """The same for a stream of WSGI, which ends where the body does; GONE where it ends before.
+
+    Raises what the stream raises: servers have errors of their own.
+    """
     if length is not None and length > most:
         return TOO_LARGE
     whole: list[bytes] = []
     left = most + 1 if length is None else length
-    try:
-        while left and (part := read(min(left, _PART))):
-            left -= len(part)
-            whole.append(part)
-    except OSError:
-        return GONE
+    while left and (part := read(min(left, _PART))):
+        left -= len(part)
+        whole.append(part)
     if length is None:
         return b"".join(whole) if left else TOO_LARGE
     return GONE if left else b"".join(whole)

@@ -5,22 +5,20 @@ process was killed is handled again once that lease is over: at least once.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import time
-import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import msgspec
 
 from adjourn.batcher import Batcher
-from adjourn.errors import DeadLetter, EventError, Fault, StorageError
+from adjourn.errors import StorageError
 from adjourn.models import Handling, Policy, Receipt, ReceiptState
-from adjourn.providers import PROVIDERS
-from adjourn.receiving.handlers import Handlers, Match
+from adjourn.receiving.handlers import Handlers
+from adjourn.receiving.handling import Outcome, ThreadGoesOn, handle
 from adjourn.repeating import Repeating
 from adjourn.storage.base import Handled, Receipts
 
@@ -33,7 +31,6 @@ THREADS = "adjourn-handler"
 
 _UNRECORDED = 1000  # outcomes: no more is claimed then
 _FORGET = 1000  # receipts in one commit
-_LONGEST_ERROR = 4000  # characters that are kept of what a handler raised
 
 
 def _boot_clock() -> float:
@@ -91,9 +88,9 @@ class Worker:
         self._clock = clock
         self._fresh_until = 0.0
         self._held: dict[int, asyncio.Task[None]] = {}
-        self._in_threads: set[int] = set()  # of those
         self._threads = ThreadPoolExecutor(concurrency, THREADS)
         self._outcomes = Batcher(self._record, full=_UNRECORDED, retry_every=pace.after_error)
+        self._returns = Batcher(self._give_back, full=_UNRECORDED, retry_every=pace.after_error)
         self._alarm: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
         error = pace.after_error
@@ -135,8 +132,9 @@ class Worker:
         for task in [*self._held.values()]:
             task.cancel()
         await asyncio.gather(*self._held.values(), return_exceptions=True)
-        if not await self._outcomes.finish(within=self._pace.last_stores):
-            _log.warning("stopping, though the inbox took not every outcome")
+        for batcher in (self._returns, self._outcomes):
+            if not await batcher.finish(within=self._pace.last_stores):
+                _log.warning("stopping, though the inbox took not everything")
         for each in self._others:
             await each.stop(timedelta(0))
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -149,6 +147,7 @@ class Worker:
         self._fresh_until = began + self._pace.lease - self._pace.margin
 
     async def _reap(self) -> None:
+        await self._enlist()  # or it might reap itself, after it was paused or the store's clock leapt
         if await self._receipts.reap():
             self.poke()
 
@@ -165,14 +164,14 @@ class Worker:
             return
         claim = await self._receipts.claim(self.id, limit=room)
         for receipt in claim.receipts:
-            task = asyncio.create_task(self._handle(receipt))
-            self._held[receipt.seq] = task
+            if receipt.seq not in self._held:  # or it lost it, unnoticed, and has it again
+                self._held[receipt.seq] = asyncio.create_task(self._handle(receipt))
         if len(claim.receipts) == room:
             await asyncio.sleep(self._pace.between_claims)
             self._claims.wake()
         elif claim.next_due is not None:
             await self._set_alarm(claim.next_due)
-        if not claim.receipts and not self._held and not self._outcomes:
+        if not (claim.receipts or self._held or self._outcomes or self._returns):
             self._idle.set()
 
     async def _set_alarm(self, due: datetime) -> None:
@@ -187,83 +186,27 @@ class Worker:
     async def _handle(self, receipt: Receipt) -> None:
         try:
             began, at = self._clock(), await self._receipts.now()
-            done, errors, is_final = await self._run_all(receipt)
+            limit = self._policy.timeout.total_seconds()
+            outcome = await handle(receipt, self._handlers, threads=self._threads, limit=limit)
+            duration = round((self._clock() - began) * 1000)
             attempt = Handling(
-                no=receipt.attempt_no + 1,
-                at=at,
-                duration_ms=round((self._clock() - began) * 1000),
-                error="\n".join(errors),
+                no=receipt.attempt_no + 1, at=at, duration_ms=duration, error="\n".join(outcome.errors)
             )
-            self._outcomes.add(self._decide(receipt, attempt, done, is_final=is_final))
-        except StorageError as exc:
+            self._outcomes.add(self._decide(receipt, attempt, outcome))
+        except ThreadGoesOn:
+            raise  # it stays in this worker's hands until the lease is over
+        except BaseException as exc:
+            self._returns.add(receipt)
+            if not isinstance(exc, StorageError):
+                raise
             _log.warning("%r goes back: %s", receipt, exc)
-            await self._give_back(receipt)
-        except asyncio.CancelledError:
-            if receipt.seq not in self._in_threads:
-                await asyncio.shield(self._give_back(receipt))
-            raise
         finally:
             del self._held[receipt.seq]
             self._claims.wake()
 
-    async def _run_all(self, receipt: Receipt) -> tuple[tuple[str, ...], list[str], bool]:
-        """Which handlers are done, what went wrong, and whether no retry would mend that."""
-        done, errors, is_final = [*receipt.done], list[str](), True
-        try:
-            matches = self._match(receipt)
-        except EventError as exc:  # it was one when it came: this library is older, or has become stricter
-            return (), [_told(exc)], True
-        for match in matches:
-            if match.handler.name in done:
-                continue
-            try:
-                await self._run(match, receipt)
-            except (Exception, SystemExit, asyncio.CancelledError) as exc:
-                if _is_stopped(exc):
-                    raise
-                _log.warning("%s failed for %r", match.handler.name, receipt, exc_info=exc)
-                errors.append(f"{match.handler.name}: {_told(exc)}")
-                is_final = is_final and isinstance(exc, DeadLetter)
-            else:
-                done.append(match.handler.name)
-        return tuple(done), errors, is_final
-
-    def _match(self, receipt: Receipt) -> Sequence[Match]:
-        assert receipt.body is not None, "a claim brings bodies"
-        provider = PROVIDERS.get(receipt.provider)
-        if provider is None:
-            raise EventError([Fault("$", f"there is no provider {receipt.provider!r} here")])
-        return self._handlers.match(provider, provider.read(receipt.body))
-
-    async def _run(self, match: Match, receipt: Receipt) -> None:
-        run = match.handler.run(match.event, receipt, threads=self._threads)
-        if not match.handler.is_async:
-            await self._run_in_thread(run, receipt)
-            return
-        try:
-            async with asyncio.timeout(self._policy.timeout.total_seconds()) as limit:
-                await run
-        except TimeoutError:
-            if not limit.expired():
-                raise  # the handler's own
-            raise TimeoutError(f"it took more than {self._policy.timeout.total_seconds():g} s") from None
-
-    async def _run_in_thread(self, run: Awaitable[None], receipt: Receipt) -> None:
-        self._in_threads.add(receipt.seq)
-        try:
-            await run
-        except asyncio.CancelledError:
-            raise  # the thread goes on
-        except BaseException:
-            self._in_threads.discard(receipt.seq)
-            raise
-        self._in_threads.discard(receipt.seq)
-
-    def _decide(
-        self, receipt: Receipt, attempt: Handling, done: tuple[str, ...], *, is_final: bool
-    ) -> Handled:
+    def _decide(self, receipt: Receipt, attempt: Handling, outcome: Outcome) -> Handled:
         retry_count = receipt.retry_count + (receipt.state is ReceiptState.FAILED)
-        delay = None if is_final else self._policy.delay(retry_count, self._rng)
+        delay = None if outcome.is_final else self._policy.delay(retry_count, self._rng)
         state, due = ReceiptState.DEAD, None
         if not attempt.error:
             state = ReceiptState.HANDLED
@@ -271,28 +214,18 @@ class Worker:
             ended = attempt.at + timedelta(milliseconds=attempt.duration_ms)
             state, due = ReceiptState.FAILED, ended + delay
         return Handled(
-            receipt=receipt, attempt=attempt, state=state, retry_count=retry_count, due=due, done=done
+            receipt=receipt,
+            attempt=attempt,
+            state=state,
+            retry_count=retry_count,
+            due=due,
+            done=outcome.done,
         )
 
     async def _record(self, results: Sequence[Handled]) -> None:
         await self._receipts.record(self.id, results)
         self._claims.wake()  # an order may go on, a retry may be due
 
-    async def _give_back(self, receipt: Receipt) -> None:
-        with contextlib.suppress(StorageError):  # else it waits for the end of the lease
-            await self._receipts.give_back(self.id, [receipt])
-
-
-def _is_stopped(exc: BaseException) -> bool:
-    """Whether this task is cancelled, and not something that a handler waited for."""
-    task = asyncio.current_task()
-    return isinstance(exc, asyncio.CancelledError) and task is not None and task.cancelling() > 0
-
-
-def _told(exc: BaseException) -> str:
-    """What it was, and where: the end of a traceback."""
-    text = "".join(traceback.format_exception_only(exc)).strip()
-    frames = traceback.extract_tb(exc.__traceback__)
-    if not frames or isinstance(exc, DeadLetter):
-        return text[:_LONGEST_ERROR]
-    return f"{text[:_LONGEST_ERROR]} ({frames[-1].filename}:{frames[-1].lineno})"
+    async def _give_back(self, receipts: Sequence[Receipt]) -> None:
+        await self._receipts.give_back(self.id, receipts)
+        self._claims.wake()

@@ -1,6 +1,7 @@
 """What is peculiar to each framework: its middleware, its own limits, how it names things."""
 
 import asyncio
+import io
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from fastapi import FastAPI
@@ -28,6 +30,7 @@ from tests.receiving.adapters.harness import Django, Mounted, Reply, ask
 from tests.receiving.adapters.servers import Aiohttp, Server, Uvicorn, Werkzeug
 
 import adjourn.receiving.aiohttp
+import adjourn.receiving.django
 import adjourn.receiving.flask
 import adjourn.receiving.litestar
 import adjourn.receiving.starlette
@@ -236,3 +239,38 @@ def test_asgi_takes_a_body_in_one_message_or_several_and_none_that_is_too_long(i
 
     assert [status(BODY), status(BODY[:9], BODY[9:]), status(b"", BODY, b"")] == [200, 200, 200]
     assert [status(BODY + b" "), status(BODY, b" "), status(BODY[:9], BODY[9:] + b" ")] == [413, 413, 413]
+
+
+class BadChunk(Exception):
+    """As gunicorn's: no OSError."""
+
+
+class Broken(io.RawIOBase):
+    """A body that cannot be read."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        raise BadChunk("zz")
+
+
+def test_flask_answers_a_body_that_its_server_cannot_read(inbox: Inbox) -> None:
+    app = Flask(__name__)
+    app.post(URL)(adjourn.receiving.flask.webhook(CONTIO, inbox))
+    headers = sign(contio, BODY, SECRET)
+    answer = app.test_client().post(URL, input_stream=Broken(), content_length=len(BODY), headers=headers)
+    assert (answer.status_code, answer.data) == (400, b"")
+
+
+def test_django_answers_a_body_that_its_server_cannot_read(inbox: Inbox) -> None:
+    environ = {
+        "REQUEST_METHOD": "POST",
+        "PATH_INFO": URL,
+        "SERVER_NAME": "testserver",
+        "SERVER_PORT": "80",
+        "CONTENT_LENGTH": str(len(BODY)),
+        "wsgi.input": Broken(),
+    }
+    answer = adjourn.receiving.django.webhook(CONTIO, inbox)(WSGIRequest(environ))
+    assert (answer.status_code, answer.content) == (400, b"")
