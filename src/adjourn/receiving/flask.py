@@ -40,6 +40,6 @@ def _read(most: int) -> bytes | Answer:
             body = request.get_data() or body
     except RequestEntityTooLarge:
         return TOO_LARGE
-    except (ClientDisconnected, OSError):
+    except Exception:  # it has gone, or its chunks are none: servers have errors of their own for that
         return GONE
     return body

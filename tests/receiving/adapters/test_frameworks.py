@@ -259,7 +259,8 @@ def test_flask_answers_a_body_that_its_server_cannot_read(inbox: Inbox) -> None:
     app = Flask(__name__)
     app.post(URL)(adjourn.receiving.flask.webhook(CONTIO, inbox))
     headers = sign(contio, BODY, SECRET)
-    answer = app.test_client().post(URL, input_stream=Broken(), content_length=len(BODY), headers=headers)
+    broken = {"wsgi.input": Broken(), "CONTENT_LENGTH": str(len(BODY))}
+    answer = app.test_client().post(URL, headers=headers, environ_overrides=broken)
     assert (answer.status_code, answer.data) == (400, b"")
 
 
