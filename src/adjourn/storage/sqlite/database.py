@@ -22,6 +22,7 @@ from adjourn.errors import ConfigError, StorageError
 from adjourn.storage.migrate import Tables
 from adjourn.storage.sqlite.connection import BUSY_TIMEOUT, Connection, connect, is_busy, made
 from adjourn.storage.sqlite.migrating import migrate
+from adjourn.storage.sqlite.place import Place
 
 if TYPE_CHECKING:  # not every system has the lock that it takes
     from adjourn.storage.sqlite.alone import Alone
@@ -73,7 +74,9 @@ class Database:
         self._snapshots: queue.SimpleQueue[Connection] = queue.SimpleQueue()
         try:
             self.path = made(path)
+            self._place = Place(self.path)
             self._connect_all(tables)
+            self._place.hold()
         except BaseException as exc:
             self._let_go()
             if isinstance(exc, sqlite3.Error):
@@ -90,9 +93,9 @@ class Database:
     async def write(self, name: str, run: Callable[[Connection], T], *, app_id: str | None = None) -> T:
         """Run statements in the next turn; return once they are on disk.
 
-        `run` is undone alone when it raises; a sqlite3.Error comes as StorageError. A caller that is
-        cancelled while it waits does not take back what it asked for. `app_id` means nothing here: one
-        writes at a time, and nobody else has the file.
+        `run` is undone alone when it raises; a sqlite3.Error comes as StorageError, and so does that the file
+        was deleted or replaced. A caller that is cancelled while it waits does not take back what it asked
+        for. `app_id` means nothing here: one writes at a time, and nobody else has the file.
         """
         self._check_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
@@ -171,18 +174,32 @@ class Database:
             await self._begin()
             for act in acts:
                 self._run(act, is_alone=len(acts) == 1)
+            self._place.check()
             await asyncio.get_running_loop().run_in_executor(self._committer, self._commit)
-        except sqlite3.Error as exc:
+        except (sqlite3.Error, StorageError) as exc:
             for act in acts:
-                act.outcome = _failure("write failed", exc)
-            with contextlib.suppress(sqlite3.Error):  # most such errors have undone the turn already
-                self._writer.execute("ROLLBACK")
+                act.outcome = _failure("write failed", exc) if isinstance(exc, sqlite3.Error) else exc
+            self._undo()
+        except BaseException:  # the loop ends amid it
+            self._abandon(acts)
+            raise
         for act in acts:
             _settle(act)
             if not isinstance(act.outcome, Exception):
                 self._on_step(f"{act.name}.committed")
         if self._alone is not None:
             self._alone.tend()
+
+    def _undo(self) -> None:
+        with contextlib.suppress(sqlite3.Error):  # most errors have undone the turn already
+            self._writer.execute("ROLLBACK")
+
+    def _abandon(self, acts: list[_Act[Any]]) -> None:
+        """Nobody waits for this turn any more: let go of the file once what its thread is at has ended."""
+        with contextlib.suppress(RuntimeError):  # the process ends, or the loop has
+            self._committer.submit(self._undo)
+            for act in acts:
+                act.done.cancel()
 
     async def _begin(self) -> None:
         try:
