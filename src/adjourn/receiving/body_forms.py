@@ -4,23 +4,21 @@ import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
-from typing import Any, NamedTuple
-from urllib.parse import unquote_plus, unquote_to_bytes
+from typing import NamedTuple
+from urllib.parse import unquote_to_bytes
 
-import msgspec
-
-from adjourn import wirejson
-from adjourn.errors import AdjournError
 from adjourn.providers import Provider
+from adjourn.receiving.allowance import LONGEST_TRIED
 from adjourn.receiving.diagnosis import Cause
+from adjourn.receiving.rewritten import rewritten
 
 __all__ = ["BodyForm", "body_forms", "name_body_fault"]
 
 _BOM = b"\xef\xbb\xbf"
 _RAW = "give the verifier the bytes as they came, before anything parses them"
-_COMPACT = (",", ":")
-_INDENTS = (2, 4)
-_FORM = re.compile(rb"([^=]{0,200}=)?\s*(%7b|%5b|\{|\[)", re.IGNORECASE)  # JSON in it, with a key or alone
+_FORM_ALONE = re.compile(rb"\s*(%7b|%5b|\{|\[)", re.IGNORECASE)  # JSON in it
+_FORM = re.compile(rb"([^=]{0,200}=)?" + _FORM_ALONE.pattern, re.IGNORECASE)  # with a key, too
+_NO_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")  # no form has one, and each would cost an exception
 
 
 class BodyForm(NamedTuple):
@@ -31,16 +29,19 @@ class BodyForm(NamedTuple):
     text: str
 
 
-def body_forms(body: bytes, provider: Provider) -> Iterator[BodyForm]:
-    """Each once, none the body itself: the cheap ones first. Some sixty at most."""
-    tried = {body}
-    for form in _forms(body, provider):
-        if form.body and form.body not in tried:
-            tried.add(form.body)
+def body_forms(body: bytes, provider: Provider, *, longest: int = LONGEST_TRIED) -> Iterator[BodyForm]:
+    """Each once, none the body itself: the cheap ones first. Some sixty at most, none over 4 x `longest`.
+
+    The body has `longest` bytes at most.
+    """
+    tried = {hash(body)}  # the forms themselves would be megabytes
+    for form in _forms(body, provider, longest):
+        if 0 < len(form.body) <= 4 * longest and (mark := hash(form.body)) not in tried:
+            tried.add(mark)
             yield form
 
 
-def _forms(body: bytes, provider: Provider) -> Iterator[BodyForm]:
+def _forms(body: bytes, provider: Provider, longest: int) -> Iterator[BodyForm]:
     yield from _in_other_charsets(body)
     yield from _with_other_ends(body)
     yield from _unpacked(body)
@@ -49,7 +50,8 @@ def _forms(body: bytes, provider: Provider) -> Iterator[BodyForm]:
     except (ValueError, RecursionError):
         return
     if isinstance(value, dict | list):
-        yield from _rewritten(value, provider)
+        for text, how in rewritten(value, provider, longest=longest):
+            yield from _lines(text, how)
 
 
 def _in_other_charsets(body: bytes) -> Iterator[BodyForm]:
@@ -105,29 +107,15 @@ def _unpacked(body: bytes) -> Iterator[BodyForm]:
 
 def _out_of_form(body: bytes) -> Iterator[BodyForm]:
     """As a key's value, or as a key, or with neither."""
-    for packed in (body, body.partition(b"=")[2], body.removesuffix(b"=")):
-        for unpacked in (unquote_to_bytes(packed), _encoded(unquote_plus(packed.decode("latin-1")))):
+    if _NO_ESCAPE.search(body):
+        return
+    for packed in filter(_FORM_ALONE.match, (body.partition(b"=")[2], body.removesuffix(b"="))):
+        for spaced in dict.fromkeys((packed, packed.replace(b"+", b" "))):
             yield BodyForm(
-                unpacked,
+                unquote_to_bytes(spaced),
                 "body_encoded",
                 "the body is form-encoded: send and read it as application/json, and as raw bytes",
             )
-
-
-def _rewritten(value: Any, provider: Provider) -> Iterator[BodyForm]:
-    for escaped in (False, True):
-        for by_key in (False, True):
-            also = ", escaped to ASCII" * escaped + ", keys sorted" * by_key
-            compact = _dumped(value, ensure_ascii=escaped, sort_keys=by_key, separators=_COMPACT)
-            yield from _lines(compact, f"compact{also}")
-            spaced = _dumped(value, ensure_ascii=escaped, sort_keys=by_key)
-            yield from _lines(spaced, f"with json.dumps' own spaces{also}")
-            for indent in _INDENTS:
-                yield from _lines(_indented(compact, indent), f"indented by {indent}{also}")
-    yield from _lines(_dumped(value, separators=_COMPACT).replace("/", "\\/"), "compact, slashes escaped")
-    yield from _lines(_as_javascript(value), "as JSON.stringify does")
-    ordered = _dumped(_as_catalog(value, provider), separators=_COMPACT, ensure_ascii=False)
-    yield from _lines(ordered, "compact, the keys in the vendor's order")
 
 
 def _lines(text: str, what: str) -> Iterator[BodyForm]:
@@ -136,41 +124,6 @@ def _lines(text: str, what: str) -> Iterator[BodyForm]:
     if encoded:
         yield BodyForm(encoded, "body_rewritten", blame)
         yield BodyForm(encoded + b"\n", "body_rewritten", f"{blame} (and a line break at its end)")
-
-
-def _indented(compact: str, indent: int) -> str:
-    """As json.dumps(indent=...), which takes 50 times as long."""
-    try:
-        return msgspec.json.format(compact, indent=indent)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return ""
-
-
-def _as_javascript(value: Any) -> str:
-    try:
-        return wirejson.dumps(value).decode()
-    except (AdjournError, ValueError, RecursionError):
-        return ""
-
-
-def _as_catalog(value: Any, provider: Provider) -> Any:
-    """With keys in the order of the catalog's sample, where it is an event of a known type."""
-    if not isinstance(value, dict):
-        return value
-    tag = str(next(iter(provider.event_types.values())).event.__struct_config__.tag_field)
-    name = value.get(tag)
-    known = provider.resolve(name) if isinstance(name, str) else None
-    return value if known is None else _ordered(value, known.sample)
-
-
-def _ordered(value: Any, like: Any) -> Any:
-    """As deep as the sample is, and no deeper."""
-    if isinstance(value, list) and isinstance(like, list) and like:
-        return [_ordered(each, like[0]) for each in value]
-    if not isinstance(value, dict) or not isinstance(like, dict):
-        return value
-    keys = [key for key in like if key in value] + [key for key in value if key not in like]
-    return {key: _ordered(value[key], like.get(key)) for key in keys}
 
 
 def name_body_fault(body: bytes) -> tuple[Cause, str] | None:
@@ -190,13 +143,6 @@ def name_body_fault(body: bytes) -> tuple[Cause, str] | None:
     if isinstance(value, dict) and len(value) > 2 and [*value] == sorted(value):
         return "body_rewritten", f"the body's keys are in alphabetical order: was it written again? {_RAW}"
     return None
-
-
-def _dumped(value: Any, **options: Any) -> str:
-    try:
-        return json.dumps(value, **options)
-    except (ValueError, RecursionError):
-        return ""
 
 
 def _decoded(body: bytes, charset: str) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -10,6 +11,7 @@ from msgspec import Struct
 from adjourn.config import Secret
 from adjourn.errors import ConfigError, VerificationError
 from adjourn.providers import Provider
+from adjourn.receiving.allowance import Allowance
 from adjourn.signing import Headers, Verifier
 
 __all__ = ["Case", "Cause", "Diagnosis", "make_verifier", "read_pairs"]
@@ -35,6 +37,10 @@ Cause = Literal[
     "key_pair",
     "unknown",
 ]
+
+
+_COST = 8 << 10  # the bytes whose hash takes as long as a try does beside it
+_SLOWNESS = 4  # of each signature of a key pair: some 100 us, and more for a long body
 
 
 class Diagnosis(Struct, frozen=True):
@@ -67,17 +73,30 @@ class Case:
     body: object = field(repr=False)
     now: datetime
     error: VerificationError
+    allowance: Allowance = field(default_factory=Allowance, repr=False, compare=False)
 
     def find(self, name: str) -> str | None:
         """The first header of that name, if it is one text."""
-        found = next((value for key, value in self.headers if key == name), None)
+        found = next(iter(self.list_values(name)), None)
         if isinstance(found, bytes):
             found = found.decode("latin-1")
         return found if isinstance(found, str) else None
 
-    @property
-    def names(self) -> set[str]:
-        return {name for name, _ in self.headers}
+    def list_values(self, name: str) -> list[Any]:
+        """Of all headers of that name."""
+        return self._values.get(name, [])
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._values)
+
+    @cached_property
+    def _values(self) -> dict[str, list[Any]]:
+        """By name: thousands of headers are gone through once, and not at every try."""
+        found: dict[str, list[Any]] = {}
+        for name, value in self.headers:
+            found.setdefault(name, []).append(value)
+        return found
 
     def at(self, now: datetime) -> "Case":
         """The same, had it come then."""
@@ -90,14 +109,11 @@ class Case:
         headers: Iterable[tuple[str, Any]] | None = None,
         body: bytes | None = None,
     ) -> bool:
-        """Whether it verifies so. Compared in constant time, by the verifier itself."""
-        tried: Any = self.body if body is None else body
-        pairs: Any = self.headers if headers is None else headers
-        try:
-            (by or self.verifier).verify(pairs, tried, now=self.now)
-        except VerificationError:
-            return False
-        return True
+        """Whether it verifies so. Compared in constant time, by the verifier itself.
+
+        False, too, once the allowance is spent.
+        """
+        return self._passes(by or self.verifier, headers, body, keys=len(self.secrets) + len(self.others))
 
     def passes_by(self, secret: str, **options: Any) -> bool:
         """Whether it verifies by that secret alone, and with those options instead of the receiver's."""
@@ -107,7 +123,32 @@ class Case:
             )
         except ConfigError:
             return False
-        return self.passes(by=verifier)
+        return self._passes(verifier, None, None, keys=1)
+
+    def _passes(
+        self,
+        by: Verifier,
+        headers: Iterable[tuple[str, Any]] | None,
+        body: bytes | None,
+        *,
+        keys: int,
+    ) -> bool:
+        tried: Any = self.body if body is None else body
+        if not self.allowance.take(max(keys, 1) * (len(tried) + _COST) * self._slowness):
+            return False
+        if headers is None:
+            headers = [(name, value) for name in by.reads for value in self.list_values(name)]
+        try:
+            by.verify(headers, tried, now=self.now)
+        except VerificationError:
+            return False
+        return True
+
+    @cached_property
+    def _slowness(self) -> int:
+        """Of a try, by the signatures that are given."""
+        given = sum((self.find(name) or "").count("v1a,") for name in self.verifier.reads)
+        return 1 + _SLOWNESS * given
 
 
 def make_verifier(

@@ -6,11 +6,13 @@ it finds is proven, and every comparison is in constant time. What can only be s
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
 from msgspec import structs
 
+from adjourn.receiving.allowance import LONGEST_TRIED, Allowance
 from adjourn.receiving.body_forms import body_forms, name_body_fault
 from adjourn.receiving.diagnosis import Case, Diagnosis
 from adjourn.receiving.other_ways import look_at_senders, try_options, try_other_signature
@@ -18,7 +20,6 @@ from adjourn.receiving.secret_forms import name_fault, secret_forms
 
 __all__ = ["LONGEST_TRIED", "diagnose"]
 
-LONGEST_TRIED = 64 << 10  # bytes of a body: a longer one is only looked at
 _LONGEST_HEADER = 1_000  # characters of a signature header; each signature in it is compared at every try
 _MOST_SECRETS = 4
 _MOST_NAMED = 8  # headers
@@ -32,29 +33,31 @@ Look = Callable[[Case], Diagnosis | None]
 
 def diagnose(case: Case, *, longest: int = LONGEST_TRIED) -> Diagnosis:
     """The likely cause. Never raises; a body over `longest` bytes, and endless headers, are not tried."""
-    looks = _LOOKS.get(case.error.code, ())
+    case = replace(case, allowance=Allowance(longest))
     if case.error.code == "timestamp_out_of_tolerance":
-        return _look_at_clock(case, longest)
-    return _first(case, looks, longest) or _unknown(case, longest)
+        return _look_at_clock(case)
+    return _first(case, _LOOKS.get(case.error.code, ())) or _unknown(case)
 
 
-def _first(case: Case, looks: Sequence[Look], longest: int) -> Diagnosis | None:
-    tried = looks if _can_be_tried(case, longest) else [each for each in looks if each in _ONLY_LOOKING]
+def _first(case: Case, looks: Sequence[Look]) -> Diagnosis | None:
+    tried = looks if _can_be_tried(case) else [each for each in looks if each in _ONLY_LOOKING]
     return next((found for look in tried if (found := look(case)) is not None), None)
 
 
-def _can_be_tried(case: Case, longest: int) -> bool:
+def _can_be_tried(case: Case) -> bool:
     short = all(len(case.find(name) or "") <= _LONGEST_HEADER for name in case.verifier.reads)
-    return short and isinstance(case.body, bytes) and len(case.body) <= longest
+    return short and isinstance(case.body, bytes) and len(case.body) <= case.allowance.longest
 
 
-def _unknown(case: Case, longest: int) -> Diagnosis:
+def _unknown(case: Case) -> Diagnosis:
     text = (
         "no usual mistake explains it: is the secret that of this app and environment, and the newest? "
         "Or somebody else sent it"
     )
-    if case.error.code == "signature_mismatch" and not _can_be_tried(case, longest):
-        text += f"; a body over {longest} bytes is not tried in other forms"
+    if case.error.code == "signature_mismatch" and not _can_be_tried(case):
+        text += f"; a body over {case.allowance.longest} bytes is not tried in other forms"
+    elif case.allowance.is_spent:
+        text += "; not all was tried, for that would take long"
     return Diagnosis("unknown", text, certain=False)
 
 
@@ -95,9 +98,11 @@ def _look_at_emptiness(case: Case) -> Diagnosis | None:
 
 def _try_body_forms(case: Case) -> Diagnosis | None:
     assert isinstance(case.body, bytes)
-    for form in body_forms(case.body, case.provider):
+    for form in body_forms(case.body, case.provider, longest=case.allowance.longest):
         if case.passes(body=form.body):
             return Diagnosis(form.cause, form.text, certain=True)
+        if case.allowance.is_spent:
+            break
     return None
 
 
@@ -175,10 +180,9 @@ def _look_at_lost(case: Case) -> Diagnosis | None:
             f"{', '.join(lost)} was lost on the way, the others came: have the proxy or gateway pass it on",
             certain=False,
         )
-    seen = [ascii(name[:64])[1:-1] for name in sorted(case.names)]
-    listed = ", ".join(seen[:_MOST_NAMED]) + (
-        f" and {len(seen) - _MOST_NAMED} more" if seen[_MOST_NAMED:] else ""
-    )
+    seen = [ascii(name[:64])[1:-1] for name in sorted(case.names)[:_MOST_NAMED]]
+    more = len(case.names) - len(seen)
+    listed = ", ".join(seen) + (f" and {more} more" if more else "")
     like = [name for name in case.names if _SIGNATURE_LIKE.search(name)]
     why = (
         "the sender signs in another way"
@@ -190,7 +194,7 @@ def _look_at_lost(case: Case) -> Diagnosis | None:
 
 def _look_at_values(case: Case) -> Diagnosis | None:
     for name in case.verifier.reads:
-        values = [value for key, value in case.headers if key == name]
+        values = case.list_values(name)
         if any(not isinstance(value, str | bytes) for value in values):
             text = f"{name} is a list: give the framework's own headers, one text each"
         elif len(set(values)) > 1:
@@ -224,7 +228,7 @@ def _look_at_unit(case: Case) -> Diagnosis | None:
     return None
 
 
-def _look_at_clock(case: Case, longest: int) -> Diagnosis:
+def _look_at_clock(case: Case) -> Diagnosis:
     """By how much it is off, and whether all else is right."""
     given = [case.find(each) or "" for each in case.verifier.reads if each.endswith("timestamp")]
     if len(given) != 1 or not re.fullmatch(r"[0-9]{1,11}", given[0]):
@@ -239,9 +243,9 @@ def _look_at_clock(case: Case, longest: int) -> Diagnosis:
     if abs(off) >= _HALF_HOUR and abs(off - _HALF_HOUR * round(off / _HALF_HOUR)) < timedelta(minutes=2):
         text += "; that is so many half hours: is it a time zone? timestamps are Unix seconds, of UTC"
     then = case.at(sent)
-    if not _can_be_tried(case, longest) or then.passes():
-        return Diagnosis("clock", text, certain=_can_be_tried(case, longest))
-    also = _first(then, _LOOKS["signature_mismatch"], longest) or _unknown(then, longest)
+    if not _can_be_tried(case) or then.passes():
+        return Diagnosis("clock", text, certain=_can_be_tried(case))
+    also = _first(then, _LOOKS["signature_mismatch"]) or _unknown(then)
     return structs.replace(
         also, text=f"{text}. Besides, its signature does not fit: {also.text}", certain=False
     )
