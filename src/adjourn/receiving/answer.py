@@ -54,7 +54,7 @@ _UNVERIFIED, _NO_EVENT, _UNAVAILABLE = Answer(401), Answer(400), Answer(503)
 
 async def answer(receiver: Receiver, inbox: Inbox, headers: Headers, body: bytes) -> Answer:
     """Verify and read it, keep it, and say what to answer. The handlers run later."""
-    received = _receive(receiver, headers, body)
+    received = _receive(receiver, inbox, headers, body)
     if not isinstance(received, Received):
         return received
     try:
@@ -66,7 +66,7 @@ async def answer(receiver: Receiver, inbox: Inbox, headers: Headers, body: bytes
 
 def answer_blocking(receiver: Receiver, inbox: Inbox, headers: Headers, body: bytes) -> Answer:
     """The same for a thread that may wait: the inbox is open in its background loop."""
-    received = _receive(receiver, headers, body)
+    received = _receive(receiver, inbox, headers, body)
     if not isinstance(received, Received):
         return received
     try:
@@ -76,11 +76,11 @@ def answer_blocking(receiver: Receiver, inbox: Inbox, headers: Headers, body: by
     return _DUPLICATE if kept.is_duplicate else _NEW
 
 
-def _receive(receiver: Receiver, headers: Headers, body: bytes) -> Received | Answer:
+def _receive(receiver: Receiver, inbox: Inbox, headers: Headers, body: bytes) -> Received | Answer:
     try:
         return receiver.receive(headers, body)
     except VerificationError as exc:
-        _log.warning("webhook refused: %s (%s)", exc, exc.hint)
+        inbox.refusals.note(exc)
         return _UNVERIFIED
     except EventError as exc:
         _log.error("signed, but no event of %s: %s", receiver.provider.title, exc)

@@ -19,8 +19,9 @@ from adjourn.ids import Uuid7
 from adjourn.models import Policy
 from adjourn.providers import order_key
 from adjourn.receiving.background import Background
-from adjourn.receiving.handlers import Handlers
+from adjourn.receiving.handlers import Handlers, check_kinds
 from adjourn.receiving.receiver import Received
+from adjourn.receiving.refusals import Refusals
 from adjourn.receiving.session import GRACE, Session
 from adjourn.receiving.transaction import AsyncConnection, SyncConnection, keep_in
 from adjourn.receiving.worker import Worker
@@ -67,6 +68,9 @@ class Inbox:
     ) -> None:
         if concurrency < 1:
             raise ConfigError("an inbox's concurrency must be 1 or more")
+        _check_spans("retry_delays", retry_delays)
+        _check_spans("timeout", [timeout])
+        _check_spans("keep", [] if keep is None else [keep])
         self.url = url
         self.handlers = Handlers()
         self._ordered = ordered
@@ -78,6 +82,8 @@ class Inbox:
         self._clock: Callable[[], datetime] | None = None  # a test's
         self.background = Background(close=self.close)
         """An event loop for frameworks that have none: the inbox is open there from its first use."""
+        self.refusals = Refusals()
+        """The log of what was not kept, since nobody had proved to have sent it."""
         self._session: Session | None = None
         self._opening: asyncio.Task[Session] | None = None
 
@@ -95,6 +101,8 @@ class Inbox:
         DeadLetter. Of several handlers for an event each is tried until it succeeds, and then not again.
         `name` is what the inbox remembers it by; by default its module and name. Raises ConfigError.
         """
+
+        check_kinds(kinds)
 
         def register(function: F) -> F:
             self.handlers.add(function, kinds, name=name)
@@ -250,6 +258,17 @@ class Inbox:
             received_at=received.received_at,
             body=received.body,
         )
+
+
+def _check_spans(name: str, spans: Sequence[object]) -> None:
+    """Raises ConfigError: a number would do no harm until something fails."""
+    for each in spans:
+        if not isinstance(each, timedelta):
+            raise ConfigError(
+                f"an inbox's {name} is told in timedeltas, as timedelta(seconds=5), not {each!r}"
+            )
+        if each < timedelta(0):
+            raise ConfigError(f"an inbox's {name} cannot be negative")
 
 
 def _order_key(received: Received) -> str | None:
