@@ -28,7 +28,8 @@ if TYPE_CHECKING:
         meetingbaas,
         quil,
     )
-    from adjourn.receiving import Inbox, Received, Receiver
+    from adjourn.receiving import Inbox, Received, Receiver, Refused
+    from adjourn.storage.base import Kept
 
 __all__ = [
     "AdjournError",
@@ -38,11 +39,13 @@ __all__ = [
     "DeadLetter",
     "EventError",
     "Inbox",
+    "Kept",
     "MeetingEnded",
     "Person",
     "Receipt",
     "Received",
     "Receiver",
+    "Refused",
     "Secret",
     "StorageError",
     "UnknownEvent",
@@ -67,7 +70,8 @@ _HOMES = {
     ],
     "adjourn.models": ["Receipt"],
     "adjourn.providers": ["CalendarChanged", "CalendarInstance", "MeetingEnded", "Person", "UnknownEvent"],
-    "adjourn.receiving": ["Inbox", "Received", "Receiver"],
+    "adjourn.receiving": ["Inbox", "Received", "Receiver", "Refused"],
+    "adjourn.storage.base": ["Kept"],
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 _VENDORS = ["contio", "meetingbaas", "quil"]

@@ -200,6 +200,12 @@ async def async_generator(event: Struct) -> AsyncIterator[None]:
         (lambda event: None, ("meeting.completed",), "'meeting.completed'"),
         (lambda event: None, (dict,), "dict"),
         (lambda event: None, (contio,), "contio"),
+        (
+            lambda event: None,
+            (contio.MeetingCompletedData,),
+            "did you mean adjourn.providers.contio.MeetingCompleted?",
+        ),
+        (lambda event: None, (Receipt,), "no event is a adjourn.models.receipts.Receipt"),
         ("no function", (Struct,), "'no function'"),
         (lambda: None, (Struct,), "(event, receipt)"),
         (lambda one, two, three: None, (Struct,), "(event, receipt)"),

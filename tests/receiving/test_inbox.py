@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -293,6 +294,32 @@ def test_an_inbox_that_cannot_be_opened_says_why(tmp_path: Path) -> None:
                 await Inbox(url).open()
 
     run(main)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"retry_delays": [1, 1]}, "retry_delays is told in timedeltas"),
+        ({"retry_delays": [timedelta(seconds=-1)]}, "negative"),
+        ({"timeout": 5}, "timeout is told in timedeltas"),
+        ({"timeout": None}, "timeout is told in timedeltas"),
+        ({"keep": 30}, "keep is told in timedeltas"),
+        ({"concurrency": 0}, "concurrency"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_refused_at_once(options: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        Inbox(**options)
+
+
+def test_a_decorator_without_its_events_is_refused_where_it_stands() -> None:
+    inbox: Any = Inbox()
+
+    with pytest.raises(ConfigError, match=r"as in @inbox\.on\(contio\.MeetingCompleted\)"):
+        inbox.on(lambda event: None)
+
+    with pytest.raises(ConfigError, match="needs the events"):
+        inbox.on()
 
 
 def test_the_store_can_be_asked_only_while_it_is_open(tmp_path: Path) -> None:

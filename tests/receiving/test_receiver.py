@@ -452,3 +452,15 @@ def test_received_is_frozen() -> None:
     with pytest.raises(AttributeError):
         got.id = "other"  # type: ignore[misc]
     assert msgspec.structs.replace(got, id="x").id == "x"
+
+
+@pytest.mark.parametrize("secrets", [None, [None], [], "", [""]])
+def test_a_secret_that_was_forgotten_is_told_when_the_receiver_is_made(secrets: Any) -> None:
+    with pytest.raises(ConfigError, match="secret is missing"):
+        Receiver(contio, secrets=secrets)
+
+
+@pytest.mark.parametrize("vendor", ["contio", None, contio.MeetingCompleted])
+def test_what_is_no_vendor_is_told_so(vendor: Any) -> None:
+    with pytest.raises(ConfigError, match=r"as in Receiver\(contio"):
+        Receiver(vendor, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")

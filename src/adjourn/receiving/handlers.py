@@ -1,20 +1,22 @@
 """What a user's code does with events: the handlers, by the kinds of events that they are for."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from msgspec import Struct
 
 from adjourn.errors import ConfigError, EventError
-from adjourn.providers import CalendarChanged, MeetingEnded, Provider
+from adjourn.providers import PROVIDERS, CalendarChanged, MeetingEnded, Provider, UnknownEvent
+from adjourn.providers.reading import ReceivedEvent
 
-__all__ = ["Handler", "Handlers", "Match"]
+__all__ = ["Handler", "Handlers", "Match", "check_kinds"]
 
 Function = Callable[..., Awaitable[None] | None]
 
 _NORMALISED = (MeetingEnded, CalendarChanged)
+_OF_NO_VENDOR = (*_NORMALISED, ReceivedEvent, UnknownEvent)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +53,7 @@ class Handlers:
 
     def add(self, function: Function, kinds: tuple[type[Struct], ...], *, name: str | None) -> None:
         """Raises ConfigError for what is no kind of event, no function, or a name that is taken."""
-        if not kinds:
-            raise ConfigError("on() needs the events to handle: @inbox.on(contio.MeetingCompleted), say")
-        for kind in kinds:
-            if not (isinstance(kind, type) and issubclass(kind, Struct)):
-                raise ConfigError(
-                    f"on() takes events' classes, such as contio.MeetingCompleted, not {kind!r}"
-                )
+        check_kinds(kinds)
         if not callable(function):
             raise ConfigError(f"on() is for functions, not {function!r}")
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -96,6 +92,27 @@ class Handlers:
                 elif isinstance(normalised, handler.kinds):
                     found.append(Match(handler, normalised))
         return found
+
+
+def check_kinds(kinds: Sequence[object]) -> None:
+    """Raises ConfigError for none, and for what no event is ever an instance of."""
+    if not kinds:
+        raise ConfigError("on() needs the events to handle: @inbox.on(contio.MeetingCompleted), say")
+    for kind in kinds:
+        if not (isinstance(kind, type) and issubclass(kind, Struct)):
+            raise ConfigError(
+                f"on() takes events' classes, as in @inbox.on(contio.MeetingCompleted), not {kind!r}"
+            )
+        is_event = kind is Struct or issubclass(kind, _OF_NO_VENDOR)
+        if not is_event and kind.__struct_config__.tag_field is None:
+            raise ConfigError(f"no event is a {kind.__module__}.{kind.__qualname__}{_meant(kind)}")
+
+
+def _meant(kind: type[Struct]) -> str:
+    """The event whose data it is."""
+    types = (each for provider in PROVIDERS.values() for each in provider.event_types.values())
+    found = next((each.event for each in types if each.data is kind), None)
+    return "" if found is None else f": did you mean {found.__module__}.{found.__qualname__}?"
 
 
 def _normalised(provider: Provider, event: Struct) -> Struct | EventError | None:

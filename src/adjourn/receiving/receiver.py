@@ -116,7 +116,7 @@ class Receiver:
         unsigned_callbacks: bool = False,
         **options: Any,
     ) -> None:
-        self._provider = vendor if isinstance(vendor, Provider) else vendor.PROVIDER
+        self._provider = _provider(vendor)
         self._secrets = _read(secrets)
         self._callback_secrets = _read(callback_secrets)
         self._options = options
@@ -217,9 +217,17 @@ def _moment(came: datetime | float) -> datetime:
     return came if isinstance(came, datetime) else datetime.fromtimestamp(came, UTC)
 
 
+def _provider(vendor: object) -> Provider:
+    """Raises ConfigError for what is no vendor: its name, say."""
+    found = getattr(vendor, "PROVIDER", vendor)
+    if not isinstance(found, Provider):
+        raise ConfigError(f"a receiver is of a vendor, as in Receiver(contio, ...), not of {vendor!r}")
+    return found
+
+
 def _read(secrets: Sequence[Secret | str] | Secret | str) -> tuple[Secret, ...]:
     """One or several. Raises ConfigError for one that is no text: of an unset variable, say."""
-    given = [secrets] if isinstance(secrets, Secret | str) else [*secrets]
+    given = [secrets] if isinstance(secrets, Secret | str) or secrets is None else [*secrets]
     if not all(isinstance(each, Secret | str) for each in given):
         raise ConfigError("a webhook secret is missing: it must be a text")
     return tuple(each if isinstance(each, Secret) else Secret(each) for each in given)
