@@ -13,6 +13,7 @@ from tests.storage.test_postgres_database import Cut
 from tests.storage.work import Inbox
 
 from adjourn.errors import ConfigError, InputError, StorageError
+from adjourn.storage.base import ReceiptFilter
 from adjourn.storage.inbox import open_receipts, orders
 from adjourn.storage.inbox import postgres as store
 from adjourn.storage.inbox.postgres import PostgresReceipts
@@ -101,6 +102,22 @@ async def test_what_a_claim_took_whose_answer_is_lost_comes_again(
         await inbox.claim("w7")
     assert between.cut == 1
     assert inbox.names(await inbox.claim("w7")) == [name]
+
+
+async def test_one_replayed_behind_a_claim_whose_answer_is_lost_has_its_turn(cut: tuple[Cut, Inbox]) -> None:
+    between, inbox = cut
+    await inbox.enlist("w7")
+    first = await inbox.put(order_key="m")
+    await inbox.record(inbox.success(await inbox.claim_one("w7")), worker="w7")
+    second = await inbox.put(order_key="m")
+    between.mark = b"COMMIT"
+    with pytest.raises(StorageError):
+        await inbox.claim("w7")
+    await inbox.receipts.replay(ReceiptFilter(seqs=(int(first),)), limit=1)
+    claimed = await inbox.claim_one("w7")
+    assert inbox.name(claimed) == first
+    await inbox.record(inbox.success(claimed), worker="w7")
+    assert inbox.names(await inbox.claim("w7")) == [second]
 
 
 async def test_recording_whose_answer_is_lost_may_be_repeated(cut: tuple[Cut, Inbox]) -> None:

@@ -422,6 +422,104 @@ async def test_one_in_hand_when_an_earlier_one_is_replayed_waits_if_it_fails(inb
     assert inbox.names(await inbox.claim()) == [second]
 
 
+async def replayed_under_another(inbox: Inbox) -> tuple[str, Receipt]:
+    """One that was replayed, and a later one of its key that w1 has in hand."""
+    (first,) = await handled(inbox, order_key="m")
+    await inbox.enlist()
+    await inbox.put(order_key="m")
+    in_hand = await inbox.claim_one()
+    assert await inbox.receipts.replay(ReceiptFilter(seqs=(int(first),)), limit=1) == (1, None)
+    return first, in_hand
+
+
+async def give_back(inbox: Inbox, held: Receipt) -> None:
+    await inbox.queue.give_back("w1", [held])
+
+
+async def lose(inbox: Inbox, held: Receipt) -> None:
+    inbox.clock.advance(LEASE + MS)
+    assert await inbox.queue.reap() == 1
+
+
+async def end(inbox: Inbox, held: Receipt) -> None:
+    assert await inbox.queue.end("w1") == 1
+
+
+@pytest.mark.parametrize("finish", [handle, give_up])
+async def test_one_that_is_replayed_waits_for_what_is_in_hand(
+    inbox: Inbox, finish: Callable[[Inbox, Receipt], Awaitable[None]]
+) -> None:
+    first, in_hand = await replayed_under_another(inbox)
+    third = await inbox.put(order_key="m")
+    assert await inbox.claim("w2") == []
+    assert ((await inbox.get(first)).due, await inbox.next_due()) == (None, None)
+    await finish(inbox, in_hand)
+    claimed = await inbox.claim_one("w2")
+    assert inbox.name(claimed) == first
+    assert await inbox.claim("w2") == []
+    await handle(inbox, claimed)
+    assert inbox.names(await inbox.claim("w2")) == [third]
+
+
+@pytest.mark.parametrize("put_back", [give_back, lose, end])
+async def test_one_that_is_replayed_goes_before_what_was_in_hand_and_was_put_back(
+    inbox: Inbox, put_back: Callable[[Inbox, Receipt], Awaitable[None]]
+) -> None:
+    first, in_hand = await replayed_under_another(inbox)
+    other = await inbox.put(order_key="n")
+    await put_back(inbox, in_hand)
+    claimed, its = await inbox.claim("w2")
+    assert (inbox.name(claimed), inbox.name(its)) == (first, other)
+    await handle(inbox, claimed)
+    assert inbox.names(await inbox.claim("w2")) == [inbox.name(in_hand)]
+
+
+async def test_one_at_a_time_is_in_hand_however_often_the_others_are_replayed(
+    inbox: Inbox, other: Inbox
+) -> None:
+    names = await handled(inbox, 6, order_key="m")
+    in_hand: list[int] = []
+    most = 0
+
+    async def replay() -> None:
+        for name in names * 5:
+            await other.receipts.replay(ReceiptFilter(seqs=(int(name),)), limit=1)
+
+    async def work(store: Inbox, worker: str) -> int:
+        nonlocal most
+        count = 0
+        while not replaying.done() or (await store.receipts.count())[NEW]:
+            for each in await store.claim(worker):
+                in_hand.append(each.seq)
+                most = max(most, len(in_hand))
+                await store.receipts.count()
+                in_hand.remove(each.seq)
+                await store.record(store.success(each), worker=worker)
+                count += 1
+        return count
+
+    replaying = asyncio.create_task(replay())
+    counts = await asyncio.gather(work(inbox, "w1"), work(other, "w2"))
+    replays = [(await inbox.get(name)).replays for name in names]
+    assert (sum(counts), most) == (sum(replays), 1)
+
+
+async def test_what_is_buried_and_replayed_behind_what_is_in_hand_stays_in_order(inbox: Inbox) -> None:
+    names = await handled(inbox, 2, order_key="m")
+    third = await inbox.put(order_key="m")
+    in_hand = await inbox.claim_one()
+    for name in names[::-1]:
+        await inbox.receipts.replay(ReceiptFilter(seqs=(int(name),)), limit=1)
+    assert await inbox.receipts.bury(ReceiptFilter(seqs=(int(names[0]),))) == 1
+    assert await inbox.claim("w2") == []
+    await inbox.record(inbox.failure(in_hand))
+    inbox.clock.advance(MINUTE)
+    claimed = await inbox.claim_one("w2")
+    assert inbox.name(claimed) == names[1]
+    await handle(inbox, claimed)
+    assert inbox.names(await inbox.claim("w2")) == [third]
+
+
 # burying
 
 

@@ -75,7 +75,8 @@ class Receipts(WorkQueue[Receipt, Handled], Protocol):
     """Every verb is one transaction, on disk when it returns. Each raises StorageError when the store could
     not do it; nothing was changed then, and asking again is safe.
 
-    Of the unfinished receipts of one order key the first kept is handled first, one that was replayed, too.
+    Of the unfinished receipts of one order key one is in hand at a time: the first kept, that was replayed or
+    not. One that is replayed while a later one is in hand waits until that is recorded, given back or reaped.
     """
 
     async def keep(self, receipts: Sequence[NewReceipt]) -> list[Kept]:

@@ -1,8 +1,9 @@
 """Receipts of one order key are handled one after the other, in the order that they were kept.
 
 Of the unfinished ones of a key the first kept is not `behind`, and all others are: only those that are not
-can be claimed, so what waits behind another costs nothing. Whoever adds to a key, or ends one of it, holds
-the key until the commit, before it holds any receipt, and looks after it holds it.
+can be claimed, so what waits behind another costs nothing. While one is in hand, and an earlier one begins
+anew, all are behind until that ends or is put back. Whoever adds to a key, ends one of it, or puts one back
+holds the key until the commit, before it holds any receipt, and looks after it holds it.
 """
 
 from collections.abc import Iterable
@@ -15,8 +16,9 @@ _FIRST = """
     (SELECT first.seq FROM adjourn_receipt AS first
      WHERE first.order_key = ? AND first.due IS NOT NULL ORDER BY first.seq LIMIT 1)
 """
+_IN_HAND = "SELECT 1 FROM adjourn_receipt AS held WHERE held.order_key = ? AND held.owner IS NOT NULL"
 _SET = f"UPDATE adjourn_receipt SET behind = {{}} WHERE seq = {_FIRST}"  # noqa: S608
-_PROMOTE = f"{_SET.format('FALSE')} AND behind"
+_PROMOTE = f"{_SET.format('FALSE')} AND behind AND NOT EXISTS ({_IN_HAND})"
 _SET_BACK = _SET.format("TRUE")
 
 
@@ -33,8 +35,8 @@ def hold_orders(connection: Connection, keys: Iterable[str | None]) -> list[str]
 
 
 def promote(connection: Connection, held: Iterable[str]) -> None:
-    """After some of these ended, or began: what is first now is behind nothing."""
-    connection.executemany(_PROMOTE, [(key,) for key in held])
+    """After some of these ended, began, or were put back: what is first now is behind nothing."""
+    connection.executemany(_PROMOTE, [(key, key) for key in held])
 
 
 def set_back(connection: Connection, held: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from adjourn.storage.base import Handled, ReceiptFilter
 from adjourn.storage.inbox import asking
 from adjourn.storage.inbox.orders import hold_orders, promote, set_back
 from adjourn.storage.inbox.recording import record
+from adjourn.storage.inbox.releasing import give_back, release
 from adjourn.storage.inbox.rows import ATTEMPT_COLUMNS, COLUMNS, read_attempt, read_receipt
 from adjourn.storage.sql.connection import Connection, Database, any_of, look_up
 from adjourn.storage.sql.rows import to_ms
@@ -26,9 +27,6 @@ _ENLIST = """
 """
 _DEAD = "SELECT id FROM adjourn_inbox_worker WHERE expires_at < ?"
 _HOLD_WORKER = "SELECT id FROM adjourn_inbox_worker WHERE id = ?"
-_RELEASE_ALL = "UPDATE adjourn_receipt SET owner = NULL WHERE owner = ?"
-_DISMISS = "DELETE FROM adjourn_inbox_worker WHERE id = ?"
-_RELEASE = "UPDATE adjourn_receipt SET owner = NULL WHERE seq = ? AND owner = ?"
 
 _RECEIPT = f"""
     SELECT {COLUMNS}, body.body FROM adjourn_receipt AS receipt
@@ -75,9 +73,8 @@ class SqlReceipts:
         await self._shared.write("record", lambda connection: record(connection, worker, results, now))
 
     async def give_back(self, worker: str, held: Sequence[Receipt]) -> None:
-        rows = [(each.seq, worker) for each in sorted(held, key=_in_order)]
-        if rows:
-            await self._shared.write("give_back", lambda connection: connection.executemany(_RELEASE, rows))
+        if held:
+            await self._shared.write("give_back", lambda connection: give_back(connection, worker, held))
 
     async def reap(self) -> int:
         now = to_ms(self._clock())
@@ -86,14 +83,14 @@ class SqlReceipts:
 
         def run(connection: Connection) -> int:
             dead = [row[0] for row in connection.hold(f"{_DEAD} ORDER BY id", (now,)).fetchall()]
-            return sum(_release(connection, worker) for worker in dead)
+            return release(connection, dead)
 
         return await self._shared.write("reap", run)
 
     async def end(self, worker: str) -> int:
         def run(connection: Connection) -> int:
             connection.hold(_HOLD_WORKER, (worker,)).fetchall()
-            return _release(connection, worker)
+            return release(connection, [worker])
 
         return await self._shared.write("end", run)
 
@@ -175,17 +172,6 @@ class SqlReceipts:
             return count
 
         return await self._shared.write("change", run)
-
-
-def _in_order(receipt: Receipt) -> tuple[str, str]:
-    """Everybody holds receipts in this order: so nobody waits for one who waits for him."""
-    return receipt.provider, receipt.id
-
-
-def _release(connection: Connection, worker: str) -> int:
-    count = connection.execute(_RELEASE_ALL, (worker,)).rowcount
-    connection.execute(_DISMISS, (worker,))
-    return count
 
 
 def _forget(connection: Connection, seqs: Sequence[int], before: int) -> int:

@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from adjourn.models import Receipt
 from adjourn.storage.base import Kept, NewReceipt, ReceiptClaim
 from adjourn.storage.inbox.orders import hold_orders, promote
 from adjourn.storage.inbox.receipts import SqlReceipts
+from adjourn.storage.inbox.releasing import give_back
 from adjourn.storage.inbox.rows import COLUMNS, read_receipt
 from adjourn.storage.migrate import Tables
 from adjourn.storage.postgres.bridge import Link, run_on
@@ -59,7 +61,6 @@ _ENTER = """
     INSERT INTO adjourn_inbox_worker VALUES ($1, $2)
     ON CONFLICT (id) DO UPDATE SET expires_at = adjourn_inbox_worker.expires_at
 """
-_UNDO = "UPDATE adjourn_receipt SET owner = NULL WHERE seq = ANY($1::bigint[]) AND owner = $2"
 
 Columns = Sequence[Sequence[object]]
 Key = tuple[str, str]
@@ -84,7 +85,7 @@ class PostgresReceipts(SqlReceipts):
         self._database = database
         self._is_patient = is_patient
         self._lease = timedelta(0)
-        self._doubts: Doubts[str, int] = Doubts()
+        self._doubts: Doubts[str, Receipt] = Doubts()
 
     async def enlist(self, worker: str, *, lease: timedelta) -> None:
         self._lease = max(self._lease, lease)
@@ -162,18 +163,18 @@ class PostgresReceipts(SqlReceipts):
         except BaseException as exc:
             if taken and is_lost(exc):  # whether it was committed, nobody knows
                 self._doubts.note_session(session)
-                self._doubts.note_claimed(worker, [each.seq for each in taken])
+                self._doubts.note_claimed(worker, taken)
             raise
         return ReceiptClaim(taken, maybe(next_due))
 
     async def _settle_doubts(self) -> None:
         """Put back what may have been claimed by a transaction whose end nobody knows."""
         while (doubtful := self._doubts.next_claimed()) is not None:
-            worker, seqs = doubtful
-            async with self._database.claiming.one() as link:
+            worker, held = doubtful
+            async with self._database.claiming.transaction() as link:
                 await self._doubts.end_sessions(link)
-                await link.raw.execute(_UNDO, seqs, worker)
-            self._doubts.settled(worker, len(seqs))
+                await run_on(link, partial(give_back, worker=worker, held=held))
+            self._doubts.settled(worker, len(held))
 
 
 async def _keep(link: Link, columns: Columns, now: int) -> dict[Key, Kept]:

@@ -19,7 +19,7 @@ CREATE TABLE adjourn_receipt (
     received_at bigint NOT NULL,
     state       text COLLATE "C" NOT NULL DEFAULT 'new',  -- new, failed, handled, dead
     due         bigint,
-    behind      boolean NOT NULL,                         -- another unfinished one of its order key was kept before
+    behind      boolean NOT NULL,                         -- one of its order key goes before it
     owner       text COLLATE "C",                         -- the worker that has it in hand
     attempt_no  bigint NOT NULL DEFAULT 0,
     retry_count bigint NOT NULL DEFAULT 0,
@@ -37,6 +37,8 @@ CREATE INDEX adjourn_receipt_due ON adjourn_receipt (due, seq)
 CREATE INDEX adjourn_receipt_owner ON adjourn_receipt (owner) WHERE owner IS NOT NULL;
 CREATE INDEX adjourn_receipt_order ON adjourn_receipt (order_key, seq)
     WHERE order_key IS NOT NULL AND due IS NOT NULL;
+CREATE INDEX adjourn_receipt_in_hand ON adjourn_receipt (order_key)
+    WHERE order_key IS NOT NULL AND owner IS NOT NULL;
 CREATE INDEX adjourn_receipt_open ON adjourn_receipt (state, seq) WHERE state <> 'handled';
 CREATE INDEX adjourn_receipt_handled ON adjourn_receipt (handled_at) WHERE state = 'handled' AND NOT forgotten;
 

@@ -17,7 +17,7 @@ CREATE TABLE adjourn_receipt (
     received_at INTEGER NOT NULL,
     state       TEXT NOT NULL DEFAULT 'new',  -- new, failed, handled, dead
     due         INTEGER,
-    behind      INTEGER NOT NULL,             -- another unfinished one of its order key was kept before
+    behind      INTEGER NOT NULL,             -- one of its order key goes before it
     owner       TEXT,                         -- the worker that has it in hand
     attempt_no  INTEGER NOT NULL DEFAULT 0,
     retry_count INTEGER NOT NULL DEFAULT 0,
@@ -34,6 +34,8 @@ CREATE INDEX adjourn_receipt_due ON adjourn_receipt (due)
 CREATE INDEX adjourn_receipt_owner ON adjourn_receipt (owner) WHERE owner IS NOT NULL;
 CREATE INDEX adjourn_receipt_order ON adjourn_receipt (order_key)
     WHERE order_key IS NOT NULL AND due IS NOT NULL;
+CREATE INDEX adjourn_receipt_in_hand ON adjourn_receipt (order_key)
+    WHERE order_key IS NOT NULL AND owner IS NOT NULL;
 CREATE INDEX adjourn_receipt_open ON adjourn_receipt (state) WHERE state <> 'handled';
 CREATE INDEX adjourn_receipt_handled ON adjourn_receipt (handled_at) WHERE state = 'handled' AND NOT forgotten;
 
