@@ -5,41 +5,47 @@ real HTTP endpoint on loopback that records what a sender sends it.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
 from adjourn import wirejson
+from adjourn.check import OpenStruct
 from adjourn.config import Secret
 from adjourn.documents.example import example_app
 from adjourn.errors import CatalogError, ConfigError, Fault
-from adjourn.providers import Provider
+from adjourn.providers import EventType, Provider
 from adjourn.receiving.receiver import Vendor
 from adjourn.signing import SecretHeaderSigner, Signer
 
 __all__ = ["LocalEndpoint", "RecordedRequest", "encode", "local_endpoint", "sample", "sign"]
 
 _OWN_IDS = ("event_id", "id")
+_LONGEST_NAME = 255  # characters, of a name that is looked for among those there are
 _LONGEST_HEAD = 64 << 10  # bytes
 _END_OF_HEAD = b"\r\n\r\n"
 
 
-def sample(vendor: Provider | Vendor, event_type: str, **changes: Any) -> bytes:
+def sample(vendor: Provider | Vendor, event_type: str, /, **changes: Any) -> bytes:
     """The body of one event of that type, as the vendor sends it. The same bytes each time.
 
     `changes` take the place of what the sample's `data` has: `sample(contio, "meeting.completed",
-    title="Retro")`. Nothing checks them. An event that says something else has another id, where the vendor's
-    have one. Raises CatalogError for a type that the vendor has not.
+    title="Retro")`. Their names are checked, their values are not. An event that says something else has
+    another id, where the vendor's have one. Raises CatalogError for a type that the vendor has not, and for a
+    change that the type's data has not.
     """
     provider = _provider(vendor)
     found = provider.resolve(event_type)
     if found is None:
-        fault = Fault("event_type", f"there are {', '.join(provider.event_types)}")
-        raise CatalogError(event_type, faults=[fault], provider=provider.name)
+        reason = f"unknown event type{_meant(event_type, [*provider.event_types, *provider.aliases])}"
+        raise CatalogError(event_type, faults=[Fault("event_type", reason)], provider=provider.name)
+    if faults := _unknown(found, changes):
+        raise CatalogError(event_type, faults=faults, provider=provider.name)
     return encode(_with_its_own_id(found.sample | {"data": found.sample_data | changes}))
 
 
@@ -71,6 +77,22 @@ def sign(
     timestamp = int((datetime.now(UTC) if at is None else at).timestamp())
     headers = signer.sign(body, event_id=event_id or _event_id(body), timestamp=timestamp)
     return {"Content-Type": "application/json", **headers}
+
+
+def _unknown(event_type: EventType, changes: Iterable[str]) -> list[Fault]:
+    """Those that the type's data has not, unless it may have any."""
+    if issubclass(event_type.data, OpenStruct):
+        return []
+    known = [each.encode_name for each in msgspec.structs.fields(event_type.data)]
+    return [
+        Fault(f"data.{name}", f"unknown field{_meant(name, known)}") for name in changes if name not in known
+    ]
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    """The near one, or all."""
+    close = get_close_matches(name[:_LONGEST_NAME], known, n=1)
+    return f", did you mean `{close[0]}`?" if close else f"; there are {', '.join(known)}"
 
 
 def _with_its_own_id(event: dict[str, Any]) -> dict[str, Any]:

@@ -111,17 +111,28 @@ class TestDeliver:
             webhooks.deliver(inbox, contio, event, title="Retro")
 
     def test_an_id_made_for_changes_looks_like_the_vendors(self, webhooks: Webhooks) -> None:
-        for vendor, name in ((contio, "event_id"), (PROVIDERS["quil"], "id")):
+        for vendor, name, change in (
+            (contio, "event_id", {"title": "Retro"}),
+            (PROVIDERS["quil"], "id", {"meeting": {"eventName": "Retro"}}),
+        ):
             plain, changed = (
-                json.loads(webhooks.request(vendor, EVENT, **changes).body)[name]
-                for changes in ({}, {"title": "Retro"})
+                json.loads(webhooks.request(vendor, EVENT, **changes).body)[name] for changes in ({}, change)
             )
             assert plain != changed
             assert [each.isdigit() for each in plain] == [each.isdigit() for each in changed]
 
     def test_a_type_that_the_vendor_has_not(self, webhooks: Webhooks, inbox: Inbox) -> None:
-        with pytest.raises(CatalogError, match=r"bot\.completed"):
-            webhooks.deliver(inbox, contio, "bot.completed")
+        with pytest.raises(CatalogError, match=r"did you mean `meeting\.completed`"):
+            webhooks.deliver(inbox, contio, "meeting.complete")
+
+    def test_a_change_that_the_event_has_not(self, webhooks: Webhooks, inbox: Inbox) -> None:
+        for deliver in (
+            lambda **changes: webhooks.deliver(inbox, contio, EVENT, **changes),
+            lambda **changes: webhooks.request(contio, EVENT, **changes),
+            lambda **changes: webhooks.forged(contio, EVENT, **changes),
+        ):
+            with pytest.raises(CatalogError, match=r"data\.tittle: .*did you mean `title`"):
+                deliver(tittle="Retro")
 
     def test_handlers_that_come_later_run_too(self, webhooks: Webhooks, inbox: Inbox) -> None:
         assert webhooks.deliver(inbox, contio, EVENT).done == ()

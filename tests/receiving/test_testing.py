@@ -16,6 +16,11 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 
 
+@pytest.fixture
+def provider_types() -> list[tuple[Any, Any]]:
+    return [(each, one) for each in PROVIDERS.values() for one in each.event_types.values()]
+
+
 @pytest.mark.parametrize("provider", PROVIDERS.values(), ids=PROVIDERS)
 def test_every_type_has_a_sample_that_is_received(provider: Any) -> None:
     receiver = Receiver(provider, SECRET)
@@ -46,9 +51,35 @@ def test_changes_take_the_place_of_the_samples_data() -> None:
     assert plain["data"]["title"] != "Retro"
 
 
-def test_a_type_that_is_none_says_what_there_is() -> None:
-    with pytest.raises(CatalogError, match=r"meeting\.completed"):
-        sample(quil, "bot.completed")
+def test_a_type_that_is_none_says_which_is_meant_or_what_there_is() -> None:
+    with pytest.raises(CatalogError) as caught:
+        sample(contio, "meeting.complete")
+    assert f"{caught.value}".endswith(": unknown event type, did you mean `meeting.completed`?")
+    with pytest.raises(CatalogError, match=r"unknown event type; there are meeting\.completed"):
+        sample(quil, "nonsense")
+
+
+@pytest.mark.parametrize(
+    ("vendor", "event_type", "name", "says"),
+    [
+        (contio, "meeting.completed", "tittle", "data.tittle: unknown field, did you mean `title`?"),
+        (quil, "meeting.completed", "meting", "data.meting: unknown field, did you mean `meeting`?"),
+        (meetingbaas, "bot.completed", "botId", "data.botId: unknown field, did you mean `bot_id`?"),
+        (meetingbaas, "bot.failed", "Ü", "data.Ü: unknown field; there are "),
+    ],
+)
+def test_a_change_that_the_data_does_not_have_says_which_is_meant(
+    vendor: Any, event_type: str, name: str, says: str
+) -> None:
+    with pytest.raises(CatalogError) as caught:
+        sample(vendor, event_type, **{name: "x"})
+    assert says in f"{caught.value}"
+
+
+def test_changes_are_those_that_the_wire_names(provider_types: list[tuple[Any, Any]]) -> None:
+    for provider, event_type in provider_types:
+        body = sample(provider, event_type.name, **event_type.sample_data)
+        assert json.loads(body)["data"] == event_type.sample_data
 
 
 def test_an_old_name_is_that_of_its_type() -> None:

@@ -58,7 +58,7 @@ class Webhooks:
     # requests, for the test client of a framework
 
     def request(self, vendor: Provider | Vendor, event: Event, /, **changes: Any) -> SignedRequest:
-        """Signed now, with `secret`. Raises CatalogError for a type that the vendor has not."""
+        """Signed now, with `secret`. Raises CatalogError for a type, or a change, that the vendor has not."""
         body = _body(vendor, event, changes)
         return SignedRequest(sign(vendor, body, self.secret), body)
 
