@@ -224,7 +224,7 @@ def test_what_fails_is_logged_made_harmless(app: App, level: tuple[str, ...], lo
         code, out, err = working.end()
     assert (code, out) == (0, "")
     assert err.endswith("myapp: done all that was due; 1 waiting for a retry, 0 dead\n")
-    assert ("WARNING adjourn.receiving.worker: myapp.handle failed for Receipt(seq=1" in err) == logs
+    assert ("WARNING adjourn.receiving.handling: myapp.handle failed for Receipt(seq=1" in err) == logs
     assert ("ValueError: \\x1b[31mno\n" in err) == logs
     assert "\x1b" not in err
 

@@ -150,25 +150,32 @@ def test_it_costs_nothing_where_nothing_asks_for_it() -> None:
     assert ran.stdout.split() == ["adjourn", "adjourn.pytest_plugin"]
 
 
-_EMPTY = """
-@pytest.fixture(autouse=True)
-def empty():
-    import myapp
-    myapp.titles.clear()
-"""
 _PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text("utf-8")
 _BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", _PAGE, re.MULTILINE | re.DOTALL)
+_AGAIN = """
+def pytest_generate_tests(metafunc):
+    metafunc.fixturenames.append("turn")
+    metafunc.parametrize("turn", [1, 2])
+"""
 
 
-def test_the_code_of_the_documentation_passes(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (2, 0, 3, 1)], ids=str)
+@pytest.mark.parametrize("together", [True, False], ids=["one file", "a file each"])
+def test_the_code_of_the_documentation_passes_in_any_order_and_twice(
+    pytester: pytest.Pytester, order: tuple[int, ...], together: bool
+) -> None:
     (written_app,) = [each for each in _BLOCKS if "# myapp.py" in each]
     (conftest,) = [each for each in _BLOCKS if "def webhooks_secret" in each]
-    pytester.makepyfile(myapp=written_app)
-    pytester.makeconftest(conftest + _EMPTY)
     tests = [each for each in _BLOCKS if "def test_" in each]
-    pytester.makepyfile(**{f"test_{number}": text for number, text in enumerate(tests)})
-    pytester.runpytest(*_STRICT).assert_outcomes(passed=len(tests))
-    assert len(tests) == 4
+    assert len(tests) == len(order)
+    pytester.makepyfile(myapp=written_app)
+    pytester.makeconftest(conftest + _AGAIN)
+    chosen = [tests[number] for number in order]
+    texts = ["\n\n".join(chosen)] if together else chosen
+    names = [f"test_{number}" for number, _ in enumerate(texts)]
+    pytester.makepyfile(**dict(zip(names, texts, strict=True)))
+    ran = pytester.runpytest(*_STRICT, *(f"{name}.py" for name in names))
+    ran.assert_outcomes(passed=2 * len(tests))
 
 
 def test_the_documentation_names_what_there_is() -> None:
