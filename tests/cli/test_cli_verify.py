@@ -8,12 +8,12 @@ import pytest
 from tests.cli.harness import Cli, Ran
 
 from adjourn import contio, meetingbaas, quil
-from adjourn.testing import sample, sign
+from adjourn.testing import encode, sample, sign
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 NOW = datetime(2026, 1, 15, 10, 30, tzinfo=UTC)
 AT = "2026-01-15T10:30:00Z"
-BODY = sample(contio, "meeting.completed")
+BODY = encode(contio.PROVIDER.event_types["meeting.completed"].sample)
 HEADERS = sign(contio, BODY, SECRET, at=NOW)
 LINES = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
 

@@ -289,15 +289,16 @@ def test_quils_other_ways(signer: Any, options: dict[str, Any], says: str) -> No
     ("vendor", "headers", "certain", "says"),
     [
         (meetingbaas, sign(contio, BODY, SECRET, at=NOW), True, "those of Contio (x-contio-signature"),
-        (contio, sign(meetingbaas, BODY, SECRET, at=NOW), True, "those of Meeting BaaS (svix-id"),
-        (contio, sign(quil, BODY, SECRET, at=NOW), True, "those of Quil (webhook-id"),
-        (quil, sign(meetingbaas, BODY, SECRET, at=NOW), True, "those of Meeting BaaS (svix-id"),
-        (quil, sign(meetingbaas, BODY, keyed_on(TEXT), at=NOW), False, "those of Meeting BaaS (svix-id"),
+        (contio, sign(meetingbaas, SVIX, SECRET, at=NOW), True, "those of Meeting BaaS (svix-id"),
+        (contio, sign(quil, QUIL, SECRET, at=NOW), True, "those of Quil (webhook-id"),
+        (quil, sign(meetingbaas, SVIX, SECRET, at=NOW), True, "those of Meeting BaaS (svix-id"),
+        (quil, sign(meetingbaas, SVIX, keyed_on(TEXT), at=NOW), False, "those of Meeting BaaS (svix-id"),
         (meetingbaas, {"x-mb-secret": "other"}, False, "those of a callback of Meeting BaaS (x-mb-secret)"),
     ],
 )
 def test_another_senders_headers(vendor: Any, headers: dict[str, str], certain: bool, says: str) -> None:
-    found = find(Receiver(vendor, SECRET), headers, BODY)
+    body = QUIL if "webhook-id" in headers and vendor is contio else SVIX if "svix-id" in headers else BODY
+    found = find(Receiver(vendor, SECRET), headers, body)
     assert (found.cause, found.certain) == ("other_sender", certain)
     assert says in found.text
 
@@ -325,6 +326,14 @@ def test_a_header_that_was_lost(lost: str) -> None:
     found = find(Receiver(meetingbaas, SECRET), headers, SVIX)
     assert found.cause == "header_lost"
     assert found.text.startswith(f"{lost} was lost on the way")
+
+
+def test_of_a_sender_that_signs_in_two_ways_one_may_be_lost() -> None:
+    """Contio sends X-Contio-Signature, and Standard Webhooks beside it (CONTRACTS 1.4)."""
+    found = find(Receiver(contio, SECRET), sign(quil, BODY, SECRET, at=NOW), BODY)
+    assert (found.cause, found.certain) == ("header_lost", True)
+    assert "x-contio-signature" in found.text
+    assert "genuine by the others that came (webhook-id, webhook-timestamp, webhook-signature)" in found.text
 
 
 def test_no_signature_at_all() -> None:

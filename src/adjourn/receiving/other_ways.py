@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from itertools import islice, product
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from adjourn.errors import ConfigError
-from adjourn.providers import PROVIDERS, Provider
+from adjourn.errors import ConfigError, EventError
+from adjourn.providers import PROVIDERS, Provider, UnknownEvent
 from adjourn.receiving.diagnosis import Case, Diagnosis, make_verifier
 from adjourn.signing import StandardVerifier, Verifier
 
@@ -66,7 +66,7 @@ def look_at_senders(case: Case) -> Diagnosis | None:
     found = [(call, verifier) for call, verifier in _senders(case) if case.names.intersection(verifier.reads)]
     for call, verifier in found:
         if case.passes(by=verifier):
-            return _other_sender(case, call, verifier, certain=True)
+            return _lost(case, verifier) or _other_sender(case, call, verifier, certain=True)
     for call, verifier in found:
         if case.names.issuperset(verifier.reads):
             return _other_sender(case, call, verifier, certain=False)
@@ -84,6 +84,27 @@ def try_other_signature(case: Case) -> Diagnosis | None:
                 certain=True,
             )
     return None
+
+
+def _lost(case: Case, verifier: Verifier) -> Diagnosis | None:
+    """Where it is an event of this vendor after all: who signs it in two ways, and one has not come."""
+    assert isinstance(case.body, bytes)
+    try:
+        event = case.provider.read(case.body)
+    except EventError:
+        return None
+    if isinstance(event, UnknownEvent):
+        return None
+    gone, came = (
+        ", ".join(each for each in names if (each in case.names) is wanted)
+        for names, wanted in ((case.verifier.reads, False), (verifier.reads, True))
+    )
+    return Diagnosis(
+        "header_lost",
+        f"{gone} was lost on the way; it is genuine by the others that came ({came}): have the proxy or "
+        "gateway pass it on",
+        certain=True,
+    )
 
 
 def _other_sender(case: Case, call: str, verifier: Verifier, *, certain: bool) -> Diagnosis:
