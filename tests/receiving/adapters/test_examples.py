@@ -46,6 +46,10 @@ def test_an_example_runs(path: Path, tmp_path: Path) -> None:
         replies = [ask(port, URL, ended, sign(contio, ended, SECRET)) for _ in range(2)]
         assert [reply.headers["adjourn-receipt"] for reply in replies] == ["new", "duplicate"]
         assert ask(port, URL, ended, sign(contio, ended + b" ", SECRET)).status == 401
+        elsewhere = {"asgi_app": 200}.get(path.stem, 404)  # it answers at any path
+        assert ask(port, "/elsewhere", ended, sign(contio, ended, SECRET)).status == elsewhere
+        if path.stem == "django_app":
+            assert ask(port, f"{URL}/", ended, sign(contio, ended, SECRET)).status == 404
         process.stdin.close()
         assert process.stdout.read() == "a meeting ended: Retro\n"
     assert process.returncode == 0
