@@ -482,26 +482,24 @@ async def test_one_at_a_time_is_in_hand_however_often_the_others_are_replayed(
     most = 0
 
     async def replay() -> None:
-        for name in names * 5:
+        for name in names[::-1] * 5:
             await other.receipts.replay(ReceiptFilter(seqs=(int(name),)), limit=1)
 
-    async def work(store: Inbox, worker: str) -> int:
+    async def work(store: Inbox, worker: str) -> None:
         nonlocal most
-        count = 0
-        while not replaying.done() or (await store.receipts.count())[NEW]:
+        while (await store.receipts.count())[NEW] or not replaying.done():
             for each in await store.claim(worker):
                 in_hand.append(each.seq)
                 most = max(most, len(in_hand))
-                await store.receipts.count()
+                for _ in range(5):  # as long as others take for a move or two
+                    await store.receipts.count()
                 in_hand.remove(each.seq)
                 await store.record(store.success(each), worker=worker)
-                count += 1
-        return count
 
     replaying = asyncio.create_task(replay())
-    counts = await asyncio.gather(work(inbox, "w1"), work(other, "w2"))
-    replays = [(await inbox.get(name)).replays for name in names]
-    assert (sum(counts), most) == (sum(replays), 1)
+    await asyncio.gather(work(inbox, "w1"), work(other, "w2"))
+    assert most == 1
+    assert max([(await inbox.get(name)).attempt_no for name in names]) > 1
 
 
 async def test_what_is_buried_and_replayed_behind_what_is_in_hand_stays_in_order(inbox: Inbox) -> None:
