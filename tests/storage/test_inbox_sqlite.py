@@ -10,14 +10,16 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
-from tests.storage.harness import MINUTE
+from tests.storage.harness import MINUTE, Clock
 from tests.storage.work import Inbox
 
-from adjourn.errors import ConfigError
+from adjourn.errors import ConfigError, StorageError
 from adjourn.models import ReceiptState
 from adjourn.storage.base import ReceiptFilter
 from adjourn.storage.inbox import open_receipts
+from adjourn.storage.inbox import sqlite as store
 from adjourn.storage.inbox.sqlite import SqliteReceipts
+from adjourn.storage.sqlite.database import Database
 
 pytestmark = pytest.mark.anyio
 
@@ -226,6 +228,23 @@ async def test_nothing_is_written_when_there_is_nothing_to_do(inbox: Inbox, path
         await inbox.receipts.bury(ReceiptFilter(state=ReceiptState.NEW))
         await inbox.receipts.replay(ReceiptFilter(state=ReceiptState.DEAD), limit=10)
     assert (log.stat().st_size, log.stat().st_mtime_ns) == before
+
+
+async def test_what_was_claimed_is_told_even_if_nothing_can_be_read_then(path: Path) -> None:
+    def break_off(step: str) -> None:
+        if step == "claim.committed":
+            database._quick.set_progress_handler(lambda: 1, 1)
+
+    clock = Clock()
+    database = Database(path, store._TABLES, on_step=break_off)
+    inbox = Inbox(f"sqlite:///{path}", SqliteReceipts(database, clock=clock), clock, source="event")
+    try:
+        name = await inbox.put()
+        assert inbox.names(await inbox.claim()) == [name]
+        with pytest.raises(StorageError):
+            await inbox.next_due()
+    finally:
+        await inbox.close()
 
 
 # costs

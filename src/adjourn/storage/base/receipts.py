@@ -36,7 +36,10 @@ class Kept(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReceiptClaim(msgspec.Struct, frozen=True):
-    """What a claim brought, bodies included, and when the next is due (None: none waits for a time)."""
+    """What a claim brought, bodies included, and when the next is due.
+
+    None: none waits for a time, or what was taken is all that could be told.
+    """
 
     receipts: Sequence[Receipt]
     next_due: datetime | None

@@ -1,10 +1,12 @@
 """The inbox in a SQLite file, which several processes may share: web workers, and one that handles."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from adjourn.errors import StorageError
 from adjourn.models import Receipt
 from adjourn.storage.base import Kept, NewReceipt, ReceiptClaim
 from adjourn.storage.inbox.receipts import SqlReceipts
@@ -56,7 +58,9 @@ class SqliteReceipts(SqlReceipts):
             taken = await self._database.write(
                 "claim", lambda connection: _claim(connection, worker, limit, now)
             )
-            next_due = self._next_due()
+            next_due = None
+            with contextlib.suppress(StorageError):  # what was taken is in this worker's hands already
+                next_due = self._next_due()
         return ReceiptClaim(taken, maybe(next_due))
 
     async def close(self) -> None:
