@@ -4,6 +4,8 @@ import asyncio
 import inspect
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +50,16 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("text", OWN)
 def test_python_runs(text: str) -> None:
     assert run(text)
+
+
+def test_python_is_typed(tmp_path: Path) -> None:
+    for number, text in enumerate(BLOCKS):
+        if "csrf_exempt" not in text:  # Django has no types, and so no typed decorators
+            (tmp_path / f"block_{number}.py").write_text(text, "utf-8")
+    config = f"--config-file={ROOT / 'pyproject.toml'}"
+    command = [sys.executable, "-m", "mypy", config, f"--cache-dir={tmp_path}/.cache", str(tmp_path)]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ran.stdout.startswith("Success: "), ran.stdout + ran.stderr
 
 
 def test_the_handler_answers_as_it_says(
@@ -171,6 +183,23 @@ def test_what_it_retries_and_how_long_it_keeps_is_so() -> None:
         timedelta(days=30),
     )
     assert MAX_BODY_BYTES == 4 * 1024 * 1024
+
+
+def test_all_that_an_inbox_may_be_told_is_there() -> None:
+    text = block("ordered=False")
+    assert run(text)["inbox"].url == "sqlite:///inbox.db"
+    options = set(re.findall(r"^    (\w+)=", text, re.MULTILINE))
+    assert options == inspect.signature(Inbox).parameters.keys() - {"url", "rng"}
+
+
+def test_the_cause_has_a_name(caplog: pytest.LogCaptureFixture) -> None:
+    check = run(block("except Refused"))["check"]
+    assert check(sign(contio, BODY, SECRET), BODY)
+    assert not check(sign(contio, BODY, SECRET), BODY.replace(b'":', b'": '))
+    misfit = "webhook refused: x-contio-signature fits neither the body nor any known secret"
+    assert caplog.messages == [f"{misfit}, certainly body_rewritten"]
+    assert not check(sign(contio, BODY, f"{SECRET}A"), BODY)
+    assert caplog.messages[1] == f"{misfit}, perhaps unknown"
 
 
 def test_what_ran_before_does_no_harm_when_it_runs_again() -> None:
