@@ -436,6 +436,13 @@ class TestWhichInbox:
         assert cli.json("inbox", "replay", "--all", "--yes", "--url", url)["replayed"] == 4
         assert cli.json("inbox", "show", "q-1", "--url", url)["replays"] == 2
 
+    def test_a_database_without_an_inbox_stays_so(self, cli: Cli) -> None:
+        url = new_database(f"cli_no_inbox_{os.getpid()}")
+        for _ in range(2):
+            ran = cli("inbox", "status", "--url", url)
+            assert (ran.code, ran.out) == (2, "")
+            assert "there is no inbox in this database" in ran.err
+
     def test_a_database_that_cannot_be_reached_tells_no_password(self, cli: Cli) -> None:
         ran = cli("inbox", "status", "--url", "postgresql://me:hidden@127.0.0.1:1/a")
         assert (ran.code, ran.out) == (2, "")

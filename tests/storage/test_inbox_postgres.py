@@ -70,6 +70,17 @@ async def test_many_processes_make_the_tables_of_a_new_database_once() -> None:
         await each.close()
 
 
+async def test_a_database_without_an_inbox_stays_as_it_is_where_none_is_to_be_made() -> None:
+    url = new_database("adjourn_no_inbox")
+    with pytest.raises(ConfigError, match="there is no inbox in this database"):
+        await open_receipts(url, create=False)
+    shell = await asyncpg.connect(url)
+    assert await shell.fetchval("SELECT count(*) FROM pg_class WHERE relname LIKE 'adjourn%'") == 0
+    await shell.close()
+    await (await open_receipts(url)).close()
+    await (await open_receipts(url, create=False)).close()
+
+
 # what is lost
 
 

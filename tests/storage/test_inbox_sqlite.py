@@ -5,7 +5,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -134,6 +134,36 @@ async def test_an_sqlite_that_is_too_old_is_refused(path: Path, monkeypatch: pyt
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 34, 1))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.34.1")
     assert "SQLite 3.34.1 is too old: Adjourn needs 3.35 or newer" in await refused(f"sqlite:///{path}")
+
+
+@pytest.mark.parametrize(
+    "make", [lambda path: path.touch(), lambda path: run_sql(path, "CREATE TABLE a (b)")]
+)
+async def test_a_file_without_an_inbox_stays_as_it_is_where_none_is_to_be_made(
+    path: Path, make: Callable[[Path], object]
+) -> None:
+    make(path)
+    before = its_bytes(path)
+    with pytest.raises(ConfigError, match=r"no inbox in .*inbox\.db"):
+        await open_receipts(f"sqlite:///{path}", create=False)
+    assert its_bytes(path) == before
+
+
+async def test_no_file_is_made_where_none_is_to_be(path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"inbox\.db"):
+        await open_receipts(f"sqlite:///{path}", create=False)
+    assert its_bytes(path) == {}
+
+
+async def test_an_inbox_that_is_there_opens_where_none_is_to_be_made(inbox: Inbox) -> None:
+    name = await inbox.put()
+    beside = await open_receipts(inbox.url, create=False)
+    assert (await beside.get(int(name))).seq == int(name)
+    await beside.close()
+
+
+def its_bytes(path: Path) -> dict[str, bytes]:
+    return {each.name: each.read_bytes() for each in path.parent.iterdir()}
 
 
 def _program(*lines: str) -> str:

@@ -10,11 +10,13 @@ __all__ = ["Migration", "Tables", "migrations"]
 class Tables(NamedTuple):
     """Those that the migrations of `package` make; their version lies in the table `schema`.
 
-    None: in the file's user_version, where it is SQLite's and all of it is ours.
+    None: in the file's user_version, where it is SQLite's and all of it is ours. `missing`: what is said of a
+    database without them; None: they are made there.
     """
 
     package: str
     schema: str | None
+    missing: str | None = None
 
 
 class Migration(NamedTuple):

@@ -161,7 +161,7 @@ def command(name: str) -> Callable[[Body], Body]:
 
 async def _run(given: Given, body: Body, options: dict[str, Any]) -> Exit:
     url = find_url(given.named, given.url, app_dir=given.app_dir or ".")
-    receipts = await open_receipts(url)
+    receipts = await open_receipts(url, create=False)
     try:
         session = Session(receipts, Screen(), url=url, as_json=given.as_json)
         return await body(session, **options) or Exit.DONE

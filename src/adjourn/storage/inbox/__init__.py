@@ -19,17 +19,19 @@ _EXTRA = ("asyncpg", "greenlet")
 _FORMS = "it looks like sqlite:///inbox.db, sqlite:////var/lib/inbox.db or postgresql://user@host/database"
 
 
-async def open_receipts(url: str, *, clock: Callable[[], datetime] | None = None) -> Receipts:
+async def open_receipts(
+    url: str, *, clock: Callable[[], datetime] | None = None, create: bool = True
+) -> Receipts:
     """Open the inbox that the URL names, and make its tables or bring them up to date.
 
     `sqlite:///inbox.db` is a file in the working folder, `sqlite:////var/lib/inbox.db` an absolute path.
-    `clock`: a test's, instead of this machine's or the database's. Raises ConfigError, which says what is
-    wrong, and shows no password.
+    `clock`: a test's, instead of this machine's or the database's. Without `create` nothing is made where there
+    is no inbox: that is refused, too. Raises ConfigError, which says what is wrong, and shows no password.
     """
     if url.startswith(_SQLITE):
-        return await open_file(_path(url), clock=clock or _wall_clock)
+        return await open_file(_path(url), clock=clock or _wall_clock, create=create)
     if url.startswith(_POSTGRES):
-        receipts: Receipts = await _postgres().open_database(_readable(url), clock=clock)
+        receipts: Receipts = await _postgres().open_database(_readable(url), clock=clock, create=create)
         return receipts
     raise ConfigError(f"an inbox's URL names its database, and {_shown(url)!r} names none: {_FORMS}")
 

@@ -12,7 +12,9 @@ _LOCK = 4_027_001  # of this program, while it makes tables
 
 
 async def migrate(raw: Any, tables: Tables) -> None:
-    """Raises ConfigError where the server is too old, texts lose characters, or Adjourn was newer before."""
+    """Raises ConfigError where the server is too old, texts lose characters, or Adjourn was newer before, and
+    where no tables are there and none are to be made.
+    """
     server = int(await raw.fetchval("SHOW server_version_num"))
     if server < _OLDEST_SERVER:
         raise ConfigError(f"PostgreSQL {server // 10000} is too old: Adjourn needs 15 or newer")
@@ -20,8 +22,11 @@ async def migrate(raw: Any, tables: Tables) -> None:
     if encoding != "UTF8":
         raise ConfigError(f"the database keeps its texts in {encoding}: make one with ENCODING 'UTF8'")
     known = migrations(tables.package)
-    if await _version(raw, tables) == known[-1].number:
+    version = await _version(raw, tables)
+    if version == known[-1].number:
         return
+    if version == 0 and tables.missing is not None:
+        raise ConfigError(tables.missing)
     await raw.execute(f"SELECT pg_advisory_lock({_LOCK})")
     try:
         version = await _version(raw, tables)

@@ -22,6 +22,7 @@ from adjourn.storage.sql.rows import maybe, to_ms
 __all__ = ["PostgresReceipts", "open_database"]
 
 _TABLES = Tables("adjourn.storage.inbox.postgres", "adjourn_inbox_schema")
+_MISSING = "there is no inbox in this database: its tables are made when an Inbox opens it"
 
 # `seq` in the order given; the rows in an order that is the same for everybody, so that nobody waits for one
 # who waits for him. Ordered ones are behind all others until it is known who is first.
@@ -67,9 +68,12 @@ Key = tuple[str, str]
 """A receipt's provider and id."""
 
 
-async def open_database(url: str, *, clock: Callable[[], datetime] | None) -> "PostgresReceipts":
+async def open_database(
+    url: str, *, clock: Callable[[], datetime] | None, create: bool
+) -> "PostgresReceipts":
     """`clock`: a test's, which waits for no lease before it reaps. Raises ConfigError."""
-    database = await PostgresDatabase.open(url, _TABLES, named="the inbox's URL", clock=clock)
+    tables = _TABLES if create else _TABLES._replace(missing=_MISSING)
+    database = await PostgresDatabase.open(url, tables, named="the inbox's URL", clock=clock)
     return PostgresReceipts(database, is_patient=clock is None)
 
 

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
-from adjourn.errors import StorageError
+from adjourn.errors import ConfigError, StorageError
 from adjourn.models import Receipt
 from adjourn.storage.base import Kept, NewReceipt, ReceiptClaim
 from adjourn.storage.inbox.receipts import SqlReceipts
@@ -21,6 +23,7 @@ __all__ = ["SqliteReceipts", "open_file"]
 
 _TABLES = Tables("adjourn.storage.inbox.sqlite", "adjourn_inbox_schema")
 
+_IS_MADE = "SELECT 1 FROM sqlite_master WHERE name = ?"
 _FREE = "owner IS NULL AND due IS NOT NULL AND NOT behind"
 _NEXT_DUE = f"SELECT min(due) FROM adjourn_receipt WHERE {_FREE}"  # noqa: S608
 _CLAIM = f"""
@@ -33,10 +36,23 @@ _TAKE = "UPDATE adjourn_receipt SET owner = ? WHERE seq = ?"
 _ENTER = "INSERT INTO adjourn_inbox_worker (id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING"
 
 
-async def open_file(path: Path, *, clock: Callable[[], datetime]) -> "SqliteReceipts":
+async def open_file(path: Path, *, clock: Callable[[], datetime], create: bool) -> "SqliteReceipts":
     """Raises ConfigError. Another process may be making the tables: the loop does not wait for that."""
+    if not create:
+        await asyncio.to_thread(_check_made, path)
     database = await asyncio.to_thread(Database, path, _TABLES)
     return SqliteReceipts(database, clock=clock)
+
+
+def _check_made(path: Path) -> None:
+    """Looks without changing anything: the file may be somebody else's."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            is_made = connection.execute(_IS_MADE, (_TABLES.schema,)).fetchone() is not None
+    except (sqlite3.Error, RuntimeError) as exc:  # RuntimeError: links in a circle
+        raise ConfigError(f"cannot open the database {path}: {exc}") from exc
+    if not is_made:
+        raise ConfigError(f"there is no inbox in {path}: its tables are made when an Inbox opens it")
 
 
 class SqliteReceipts(SqlReceipts):
