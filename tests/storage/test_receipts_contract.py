@@ -170,6 +170,27 @@ async def test_two_stores_that_claim_at_once_share_what_there_is(inbox: Inbox, o
     assert sorted(claimed) == sorted(names)
 
 
+@pytest.mark.parametrize("was_open", [True, False])
+async def test_what_a_fast_clock_kept_is_due_when_it_was_set_right(inbox: Inbox, was_open: bool) -> None:
+    retried = await inbox.put()
+    await inbox.record(inbox.failure(await inbox.claim_one(), retry_in=2 * MINUTE))
+    inbox.clock.advance(60 * MINUTE)
+    await inbox.record(inbox.failure(await inbox.claim_one(), retry_in=2 * MINUTE))
+    names = [await inbox.put(order_key=key) for key in ("m", "m", None)]
+    if was_open:
+        assert await inbox.queue.reap() == 0
+    else:
+        await inbox.reopen()
+    inbox.clock.advance(-60 * MINUTE)
+    assert await inbox.claim() == []
+    assert await inbox.queue.reap() == 0
+    head, other = await inbox.claim()
+    assert inbox.names([head, other]) == [names[0], names[2]]
+    await handle(inbox, head)
+    assert inbox.names(await inbox.claim()) == [names[1]]
+    assert (await inbox.look(retried)).due == START + 62 * MINUTE
+
+
 # what a handler left
 
 

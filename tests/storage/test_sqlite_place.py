@@ -178,7 +178,7 @@ def is_free(database: Database) -> bool:
     database._committer.submit(str).result()
     with closing(sqlite3.connect(database.path, timeout=0, isolation_level=None)) as shell:
         shell.execute("BEGIN IMMEDIATE")
-        return shell.execute("SELECT count(*) FROM adjourn_inbox_worker").fetchone() == (0,)
+        return not shell.execute("SELECT 1 FROM adjourn_inbox_worker").fetchall()
 
 
 def test_a_turn_that_is_cut_off_before_its_commit_lets_go_of_the_file(database: Database) -> None:

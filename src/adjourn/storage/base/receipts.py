@@ -78,6 +78,8 @@ class Receipts(WorkQueue[Receipt, Handled], Protocol):
     """Every verb is one transaction, on disk when it returns. Each raises StorageError when the store could
     not do it; nothing was changed then, and asking again is safe.
 
+    What was kept by a clock that was fast is due once `reap` was called by the right one; a retry waits.
+
     Of the unfinished receipts of one order key one is in hand at a time: the first kept, that was replayed or
     not. One that is replayed while a later one is in hand waits until that is recorded, given back or reaped.
     """

@@ -25,8 +25,8 @@ async def open_receipts(
     """Open the inbox that the URL names, and make its tables or bring them up to date.
 
     `sqlite:///inbox.db` is a file in the working folder, `sqlite:////var/lib/inbox.db` an absolute path.
-    `clock`: a test's, instead of this machine's or the database's. Without `create` nothing is made where there
-    is no inbox: that is refused, too. Raises ConfigError, which says what is wrong, and shows no password.
+    `clock`: a test's, instead of this machine's or the database's. Without `create` nothing is made where no
+    inbox is: that is refused, too. Raises ConfigError, which says what is wrong, and shows no password.
     """
     if url.startswith(_SQLITE):
         return await open_file(_path(url), clock=clock or _wall_clock, create=create)
