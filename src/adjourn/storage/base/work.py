@@ -35,7 +35,8 @@ class WorkQueue(Protocol[Held, Ended]):
 
         A success counts whoever reports it; a failure moves something only when `worker` still owns it and no
         other attempt came between. The attempt itself is always recorded, once for each number and worker:
-        recording the same again changes nothing.
+        recording the same again changes nothing. Two claims of one worker, that was reaped between them, are
+        one to the store: whoever claims what it still has at hand goes on with that, and runs it once.
         """
 
     async def give_back(self, worker: str, held: Sequence[Held], /) -> None:
