@@ -53,5 +53,5 @@ def test_the_number_of_forgeries_is_right() -> None:
 def test_every_option_of_listen_has_its_place() -> None:
     table = PAGE.partition("## What does come")[2]
     named = {name.replace("-", "_") for name in re.findall(r"--([a-z-]+)", table)}
-    options = {*adjourn.cli.listen.listen.__annotations__} - {"return", "as_json"} | {"json"}
+    options = {*adjourn.cli.listen.listen.__annotations__} - {"return", "ctx", "as_json"} | {"json"}
     assert options <= named

@@ -9,6 +9,7 @@ import typer
 from adjourn.cli.catalogs import find_provider
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.screen import Screen
+from adjourn.cli.session import wants_json
 from adjourn.documents.asyncapi import VERSIONS
 from adjourn.documents.asyncapi import asyncapi as document_of
 from adjourn.providers import PROVIDERS
@@ -17,6 +18,7 @@ __all__ = ["asyncapi"]
 
 
 def asyncapi(
+    ctx: typer.Context,
     provider: Annotated[
         str, typer.Argument(metavar="PROVIDER", help=f"{', '.join(PROVIDERS)}.", show_default=False)
     ],
@@ -31,11 +33,12 @@ def asyncapi(
     ] = None,
 ) -> None:
     """Print a provider's events as an AsyncAPI document, for code generators and other tools."""
+    as_json = wants_json(ctx, as_yaml is False)
     found = find_provider(provider)
     if version not in VERSIONS:
         raise typer.BadParameter(f"{version!r} is none of {', '.join(VERSIONS)}", param_hint="--version")
     if as_yaml is None:
-        as_yaml = output is None or output.suffix != ".json"
+        as_yaml = not as_json if output is None else output.suffix != ".json"
     document = document_of(found, version)
     text = msgspec.yaml.encode(document) if as_yaml else _pretty(document)
     if output is None:

@@ -13,7 +13,7 @@ from adjourn.client import (
     Unavailable,
     UnexpectedAnswer,
 )
-from adjourn.errors import AdjournError, Fault
+from adjourn.errors import AdjournError, Fault, StorageError
 
 __all__ = ["Exit", "Failure", "failure_of"]
 
@@ -61,11 +61,11 @@ class Failure(AdjournError):
 
 
 def failure_of(exc: AdjournError) -> Failure:
-    """What the client or a setting could not do, as the command's own."""
+    """What the client, the store or a setting could not do, as the command's own."""
     if isinstance(exc, Failure):
         return exc
     if not isinstance(exc, ClientError):
-        return Failure(Exit.WRONG, str(exc))
+        return Failure(Exit.UNREACHABLE if isinstance(exc, StorageError) else Exit.WRONG, str(exc))
     later = isinstance(exc, RateLimited | Unavailable | ConnectionFailed)
     return Failure(
         Exit.UNREACHABLE if later else Exit.REFUSED,

@@ -15,16 +15,16 @@ from adjourn.cli.automations import automations
 from adjourn.cli.deliveries import deliveries
 from adjourn.cli.event_types import types
 from adjourn.cli.events import events
-from adjourn.cli.failure import Exit, Failure
+from adjourn.cli.failure import Exit, Failure, failure_of
 from adjourn.cli.inbox import inbox
 from adjourn.cli.listen import listen
 from adjourn.cli.replays import replays
 from adjourn.cli.samples import samples
 from adjourn.cli.screen import Screen
-from adjourn.cli.session import Json, Key, Url, given_options
+from adjourn.cli.session import Json, Key, Url, given_options, wants_json
 from adjourn.cli.simulate import simulate
 from adjourn.cli.verify import verify
-from adjourn.errors import AdjournError, StorageError
+from adjourn.errors import AdjournError
 
 __all__ = ["run"]
 
@@ -85,7 +85,7 @@ def _options(
 
 
 class _Root(TyperGroup):
-    """Without what typer's validation library puts before a reason."""
+    """Errors as JSON where that is asked for; and without what typer's library puts before a reason."""
 
     def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
         try:
@@ -93,6 +93,10 @@ class _Root(TyperGroup):
         except typer.BadParameter as exc:
             exc.message = exc.message.removeprefix("Value error, ")
             raise
+        except AdjournError as exc:
+            failure = failure_of(exc)
+            Screen().failure(failure, as_json=wants_json(ctx))
+            raise typer.Exit(failure.exit_code) from exc
 
 
 @cache
@@ -145,10 +149,4 @@ def run(argv: Sequence[str]) -> int:
         return int(exc.code or Exit.DONE)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except Failure as exc:
-        Screen().failure(exc)
-        return exc.exit_code
-    except AdjournError as exc:
-        Screen().note(f"error: {exc}", style="red")
-        return Exit.UNREACHABLE if isinstance(exc, StorageError) else Exit.WRONG
     return Exit.DONE

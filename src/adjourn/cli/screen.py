@@ -103,7 +103,10 @@ class Screen:
             rest = f"{page.offset + 1}-{upto} of {page.total:,}; --offset {upto} shows more"
             self.line(rest, style="dim")
 
-    def failure(self, failure: Failure) -> None:
+    def failure(self, failure: Failure, *, as_json: bool = False) -> None:
+        if as_json:
+            self.err.file.write(failure.json.decode() + "\n")
+            return
         if not failure.faults:
             self.note(f"error: {failure}", style="red")
         else:

@@ -31,6 +31,7 @@ __all__ = [
     "given_changes",
     "given_options",
     "group",
+    "wants_json",
 ]
 
 T = TypeVar("T")
@@ -152,6 +153,17 @@ def given_options(
     ctx.obj = before.then(url, platform_key, as_json)
 
 
+def wants_json(ctx: typer.Context, as_json: bool = False) -> bool:
+    """For a command that asks no server: whether --json stands before it, or behind it as `as_json`.
+
+    What it raises is told as JSON then (root.py).
+    """
+    root = ctx.find_root()
+    given: _Given = (root.obj or _Given()).then(None, None, as_json)
+    root.obj = given
+    return given.as_json
+
+
 def group(about: str) -> typer.Typer:
     """A group of client commands."""
     return typer.Typer(help=about, callback=given_options, no_args_is_help=True)
@@ -191,8 +203,5 @@ def _run(given: _Given, body: Callable[[Session], Exit | None]) -> Exit:
             return body(session) or Exit.DONE
     except AdjournError as exc:
         failure = failure_of(exc)
-        if given.as_json:
-            screen.err.file.write(failure.json.decode() + "\n")
-        else:
-            screen.failure(failure)
+        screen.failure(failure, as_json=given.as_json)
         return failure.exit_code

@@ -12,6 +12,7 @@ from adjourn.cli.captured import read_headers, split_request
 from adjourn.cli.failure import Exit
 from adjourn.cli.reading import read_file
 from adjourn.cli.screen import Screen
+from adjourn.cli.session import wants_json
 from adjourn.cli.times import read_time
 from adjourn.cli.vendors import SECRET_VARIABLE, make_receiver, name_provider, read_options, read_secrets
 from adjourn.errors import EventError
@@ -24,6 +25,7 @@ _LONGEST_TRIED = 8 << 20  # bytes: people wait, and nobody attacks them here
 
 
 def verify(
+    ctx: typer.Context,
     *,
     provider: Annotated[
         str, typer.Option(metavar="PROVIDER", help=f"{', '.join(PROVIDERS)}.", show_default=False)
@@ -78,6 +80,7 @@ def verify(
 
     Exit codes: 0, it is genuine; 1, it is not, or is no event of this provider; 2, wrong usage.
     """
+    as_json = wants_json(ctx, as_json)
     vendor, options = name_provider(provider), read_options(option)
     secrets = read_secrets(secret, unsigned=bool(options.get("unsigned")))
     receiver = make_receiver(vendor, secrets, callback=callback, options=options)

@@ -176,10 +176,7 @@ def ended(run: Callable[[], Exit], *, as_json: bool) -> Exit:
         return run()
     except AdjournError as exc:
         failure = _failure_of(exc)
-        if as_json:
-            screen.err.file.write(failure.json.decode() + "\n")
-        else:
-            screen.failure(failure)
+        screen.failure(failure, as_json=as_json)
         return failure.exit_code
 
 

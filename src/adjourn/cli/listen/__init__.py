@@ -22,6 +22,7 @@ from adjourn.cli.listen.screen import Teller
 from adjourn.cli.listen.server import Server
 from adjourn.cli.loopback import is_loopback
 from adjourn.cli.screen import Screen
+from adjourn.cli.session import wants_json
 from adjourn.cli.vendors import SECRET_VARIABLE, find_secrets, make_receiver, name_provider, read_options
 from adjourn.endpoint import parse_endpoint
 from adjourn.providers import PROVIDERS
@@ -31,6 +32,7 @@ __all__ = ["listen"]
 
 
 def listen(
+    ctx: typer.Context,
     *,
     provider: Annotated[
         str, typer.Option(metavar="PROVIDER", help=f"Whose webhooks: {', '.join(PROVIDERS)}.")
@@ -84,7 +86,7 @@ def listen(
     What does not verify is answered 401, and the line says why. `--forward http://localhost:3000/webhooks`
     passes on what does, byte for byte, and gives the sender what the app answers: 502 where it does not.
     """
-    screen = Screen()
+    screen, as_json = Screen(), wants_json(ctx, as_json)
     vendor, options = name_provider(provider), read_options(option)
     unsigned = bool(options.get("unsigned"))
     secrets = find_secrets(secret, unsigned=unsigned)

@@ -16,6 +16,7 @@ from adjourn.cli.catalogs import find_event_types
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.loopback import is_loopback
 from adjourn.cli.screen import Screen
+from adjourn.cli.session import wants_json
 from adjourn.cli.simulate.author import Author
 from adjourn.cli.simulate.checks import CHECKS, Round
 from adjourn.cli.simulate.findings import Check, Finding, Limits
@@ -30,6 +31,7 @@ __all__ = ["simulate"]
 
 
 def simulate(
+    ctx: typer.Context,
     *,
     provider: Annotated[
         str, typer.Option(metavar="PROVIDER", help=f"{', '.join(PROVIDERS)}.", show_default=False)
@@ -83,7 +85,7 @@ def simulate(
 
     Exit codes: 0, nothing failed; 1, something did; 2, wrong usage; 3, it cannot be reached.
     """
-    screen = Screen()
+    screen, as_json = Screen(), wants_json(ctx, as_json)
     url = _read_url(to)
     author = _author(provider, secret, option, callback=callback)
     types = _types(author, event_type)
@@ -100,13 +102,7 @@ def simulate(
             now=lambda: datetime.now(UTC),
         )
 
-    try:
-        report = _run(screen, url, start, timeout=timeout, checks=only or [*Check])
-    except Failure as exc:
-        if not as_json:
-            raise
-        screen.err.file.write(exc.json.decode() + "\n")
-        raise typer.Exit(exc.exit_code) from exc
+    report = _run(screen, url, start, timeout=timeout, checks=only or [*Check])
     if as_json:
         screen.raw(report.json)
     else:
