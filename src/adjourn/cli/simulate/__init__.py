@@ -1,7 +1,8 @@
 """`adjourn simulate`: whether a receiver, in any language, does what its sender relies on.
 
 author.py writes and signs events, content.py says what they tell, forgeries.py what is to be refused;
-target.py sends, checks.py asks one thing after the other, findings.py judges, report.py shows.
+target.py sends, checks.py asks one thing after the other, findings.py judges each, conclusion.py all;
+report.py shows.
 """
 
 import time
@@ -19,6 +20,7 @@ from adjourn.cli.screen import Screen
 from adjourn.cli.session import wants_json
 from adjourn.cli.simulate.author import Author
 from adjourn.cli.simulate.checks import CHECKS, Round
+from adjourn.cli.simulate.conclusion import conclude
 from adjourn.cli.simulate.findings import Check, Finding, Limits
 from adjourn.cli.simulate.report import Report
 from adjourn.cli.simulate.target import Target
@@ -167,11 +169,13 @@ def _run(
             for check in dict.fromkeys(checks):
                 progress.update(task, description=check)
                 findings += CHECKS[check](on)
+            concluded, cause = conclude(findings)
             return Report(
                 target=url,
                 provider=on.author.provider.name,
                 seed=on.seed,
                 requests=target.sent,
                 seconds=time.monotonic() - began,
-                findings=findings,
+                findings=concluded,
+                cause=cause,
             )

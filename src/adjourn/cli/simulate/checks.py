@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from adjourn.cli.simulate import content
 from adjourn.cli.simulate.author import Author, Event
 from adjourn.cli.simulate.findings import (
+    GENUINE,
     PASSED,
     Check,
     Finding,
@@ -31,6 +32,7 @@ __all__ = ["CHECKS", "Round"]
 _AGAIN = 3  # times that an event is sent, one after the other
 _TOGETHER = 5  # times that it is sent at once
 _MOST_NAMED = 3  # events that a finding names
+_OF_THE_TYPE = (400, 404, 409, 410, 422, 501)  # statuses that may refuse what it tells of
 
 _BY_HEADER = "have it send the header Adjourn-Receipt: new or duplicate, and this is checked"
 
@@ -115,7 +117,7 @@ def check_unknown(on: Round) -> Iterator[Finding]:
         return
     answer = on.send(content.unknown(on.author, on.first))
     judgement = on.judge_new(answer)
-    if judgement.verdict is Verdict.FAILED and 400 <= answer.status < 500:
+    if judgement.verdict is Verdict.FAILED and answer.status in _OF_THE_TYPE:
         judgement = failed("answer 2xx to types that you do not know: they come with time")
     yield find(Check.UNKNOWN, what, [answer], judgement)
 
@@ -192,42 +194,52 @@ def check_forgeries(on: Round) -> Iterator[Finding]:
     if not on.author.secret:
         yield _not_checked(Check.FORGERIES, "forgeries", "nothing is signed: anyone can send to it")
         return
-    found = [_forge(on, event, each, now) for each in forgeries(on.author, event, now=now)]
-    found += _after_forgeries(on, event)
-    asked = [each for each in found if each.verdict is not Verdict.NOT_CHECKED and each.what != _GENUINE]
-    if all(each.verdict is Verdict.FAILED for each in asked):
+    sent = [(each, _try(on, each, now=now)) for each in forgeries(on.author, event, now=now)]
+    genuine = on.send(event)
+    found = [_forged(on, event, forgery, answer=answer, genuine=genuine, now=now) for forgery, answer in sent]
+    found += _after_forgeries(on, event, genuine)
+    asked = [each for each in found if each.verdict is not Verdict.NOT_CHECKED and not each.is_genuine]
+    if all(each.is_taken for each in asked):
         nothing = "IT TAKES EVERY FORGERY: it verifies nothing, and anyone can send to it"
         found = [replace(each, advice=nothing) if each in asked else each for each in found]
     yield from found
 
 
-def _forge(on: Round, event: Event, forgery: Forgery, now: datetime) -> Finding:
-    if not on.author.can_refuse(forgery.request, now=now):
+def _try(on: Round, forgery: Forgery, *, now: datetime) -> Answer | None:
+    """None: nobody can refuse it."""
+    return on.target.send(forgery.request) if on.author.can_refuse(forgery.request, now=now) else None
+
+
+def _forged(
+    on: Round, event: Event, forgery: Forgery, *, answer: Answer | None, genuine: Answer, now: datetime
+) -> Finding:
+    if answer is None:
         signature = f"this signature of {on.author.provider.title}"
         return _not_checked(
             Check.FORGERIES,
             forgery.name,
             f"{signature} does not prove {forgery.proves}: nobody can refuse it",
         )
-    answer = on.target.send(forgery.request)
-    secrets = giveaways(on.author, event, forgery, now=now)
-    judgement = judge_forged(answer, forgery.request, mend=forgery.mend, secrets=secrets)
+    judgement = judge_forged(
+        answer,
+        forgery.request,
+        genuine=genuine,
+        mend=forgery.mend,
+        secrets=giveaways(on.author, event, forgery, now=now),
+    )
     return find(Check.FORGERIES, forgery.name, [answer], judgement)
 
 
-_GENUINE = "the genuine event after its forgeries"
-
-
-def _after_forgeries(on: Round, event: Event) -> Iterator[Finding]:
-    """The event that was forged, now as its vendor sends it; and a forgery of what it has by then."""
-    answer = on.send(event)
-    judgement = on.judge_new(answer)
-    if answer.is_success and answer.receipt == "duplicate":
+def _after_forgeries(on: Round, event: Event, genuine: Answer) -> Iterator[Finding]:
+    """The event that was forged, then sent as its vendor does; and a forgery of what it has by then."""
+    judgement = on.judge_new(genuine)
+    if genuine.is_success and genuine.receipt == "duplicate":
         judgement = failed("IT KEPT A FORGERY: verify first, then drop duplicates")
-    yield find(Check.FORGERIES, _GENUINE, [answer], judgement)
+    yield find(Check.FORGERIES, GENUINE, [genuine], judgement)
     request = on.author.sign(event, at=on.now(), secret=on.author.wrong_secret())
     answer = on.target.send(request)
-    judgement = judge_forged(answer, request, mend="verify before you drop duplicates", secrets=())
+    mend = "verify before you drop duplicates"
+    judgement = judge_forged(answer, request, genuine=genuine, mend=mend, secrets=())
     yield find(Check.FORGERIES, "a forgery of an event that it has", [answer], judgement)
 
 

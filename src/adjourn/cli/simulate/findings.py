@@ -12,12 +12,14 @@ from adjourn.cli.simulate.author import Request
 from adjourn.cli.simulate.target import Answer
 
 __all__ = [
+    "GENUINE",
     "PASSED",
     "Check",
     "Finding",
     "Judgement",
     "Limits",
     "Verdict",
+    "advise",
     "failed",
     "find",
     "judge_forged",
@@ -40,7 +42,10 @@ class Check(StrEnum):
 
 
 class Verdict(StrEnum):
-    """`not shown`: it cannot be seen from outside. `not checked`: this vendor's signature cannot tell it."""
+    """`not shown`: it cannot be seen from outside.
+
+    `not checked`: this vendor's signature cannot tell it, or the answers to what is genuine leave it open.
+    """
 
     PASSED = "passed"
     WARNING = "warning"
@@ -49,8 +54,15 @@ class Verdict(StrEnum):
     NOT_CHECKED = "not checked"
 
 
+GENUINE = "the genuine event after its forgeries"
+"""What the one finding of Check.FORGERIES is about that is no forgery."""
+
+
 class Finding(Struct, frozen=True, kw_only=True):
-    """`came`: the statuses, or why there was none. `slowest_ms`: of all answers that it is about."""
+    """`came`: the statuses, or why there was none. `slowest_ms`: of all answers that it is about.
+
+    `statuses`: of these answers, 0 for none.
+    """
 
     check: Check
     what: str
@@ -58,6 +70,20 @@ class Finding(Struct, frozen=True, kw_only=True):
     came: str = ""
     slowest_ms: int | None = None
     advice: str = ""
+    statuses: Sequence[int] = ()
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether it is about what the vendor would send."""
+        return self.check not in (Check.FORGERIES, Check.GET) or self.what == GENUINE
+
+    @property
+    def is_taken(self) -> bool:
+        return any(200 <= each < 300 for each in self.statuses)
+
+    @property
+    def has_broken(self) -> bool:
+        return any(each >= 500 for each in self.statuses)
 
 
 class Judgement(NamedTuple):
@@ -103,18 +129,20 @@ _REFUSALS[400] = _REFUSALS[422] = (
 
 def judge_genuine(answer: Answer, limits: Limits) -> Judgement:
     """Of a request that the vendor would send."""
-    status = answer.status
     if answer.is_success:
         return _judge_time(answer.seconds, limits)
+    return failed(advise(answer.status))
+
+
+def advise(status: int) -> str:
+    """What to do about a genuine request that was answered so; 0: not at all."""
     if status == 0:
-        advice = "it gave no answer: its log says why; answer first, and work afterwards"
-    elif status >= 500:
-        advice = "it broke: its log says why; the sender comes again, and again gets this"
-    elif 300 <= status < 400:
-        advice = "senders follow no redirects: give them the URL that it leads to"
-    else:
-        advice = _REFUSALS.get(status, "answer 2xx to all that is genuine, else its sender comes again")
-    return failed(advice)
+        return "it gave no answer: its log says why; answer first, and work afterwards"
+    if status >= 500:
+        return "it broke: its log says why; the sender comes again, and again gets this"
+    if 300 <= status < 400:
+        return "senders follow no redirects: give them the URL that it leads to"
+    return _REFUSALS.get(status, "answer 2xx to all that is genuine, else its sender comes again")
 
 
 def _judge_time(seconds: float, limits: Limits) -> Judgement:
@@ -126,16 +154,21 @@ def _judge_time(seconds: float, limits: Limits) -> Judgement:
     return PASSED
 
 
-def judge_forged(answer: Answer, request: Request, *, mend: str, secrets: Iterable[str]) -> Judgement:
-    """Of a forgery. `secrets`: what its answer must not tell, the signature that would have fit included."""
+def judge_forged(
+    answer: Answer, request: Request, *, genuine: Answer, mend: str, secrets: Iterable[str]
+) -> Judgement:
+    """Of a forgery. `genuine`: what the event got that it was made of. `secrets`: what no answer may tell."""
     if answer.is_success:
         return failed(f"IT TAKES A FORGERY: {mend}")
-    if leak := told(answer.body, request, secrets):
+    leak = told(answer.body, request, secrets)
+    if leak and (leak.verdict is Verdict.FAILED or answer.status < 500):
         return leak
+    if answer.status == genuine.status:
+        return Judgement(Verdict.NOT_CHECKED, "it answers what is genuine the same: this proves nothing")
     if answer.status == 0:
         return warning("answer 401: silence looks like a fault of the network")
     if answer.status >= 500:
-        return warning(f"it broke, and should have answered 401: {mend}")
+        return failed(f"it broke, and should have answered 401: {mend}")
     if answer.status < 400:
         return warning("answer 401, where you are: a redirect leads strangers further")
     if answer.status not in (400, 401, 403):
@@ -168,6 +201,7 @@ def find(check: Check, what: str, answers: Sequence[Answer], judgement: Judgemen
         came=_came(answers),
         slowest_ms=None if slowest is None else round(slowest * 1000),
         advice=judgement.advice,
+        statuses=[answer.status for answer in answers],
     )
 
 
