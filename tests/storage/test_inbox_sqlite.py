@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.storage.harness import MINUTE, Clock
 from tests.storage.work import Inbox
 
@@ -341,6 +342,27 @@ async def test_fifty_thousand_that_wait_behind_a_head_cost_what_ten_do(tmp_path:
     assert many == few
 
 
+async def test_among_many_kept_at_once_those_that_were_there_are_told_apart(inbox: Inbox) -> None:
+    before = await inbox.keep(*(inbox.new(f"evt_{n}") for n in range(0, 150, 7)))
+    given = [replace(inbox.new(f"evt_{n}"), body=b'{"n":%d}' % n) for n in range(150)]
+    kept = await inbox.keep(*given)
+    assert [each.is_duplicate for each in kept] == [n % 7 == 0 for n in range(150)]
+    assert [each.seq for each in kept[::7]] == [each.seq for each in before]
+    assert len({each.seq for each in kept}) == 150
+    for n, each in enumerate(kept):
+        found = await inbox.get(str(each.seq))
+        assert (found.id, found.duplicates) == (f"evt_{n}", int(each.is_duplicate))
+        assert (found.body == given[n].body) is not each.is_duplicate
+
+
+async def test_no_number_is_given_twice_even_if_its_receipt_was_deleted(inbox: Inbox, path: Path) -> None:
+    one, two = await inbox.keep(inbox.new("evt_1"), inbox.new("evt_2"))
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("DELETE FROM adjourn_receipt")
+    (again,) = await inbox.keep(inbox.new("evt_3"))
+    assert again.seq > two.seq > one.seq
+
+
 async def test_no_hot_statement_reads_a_whole_table(inbox: Inbox, path: Path) -> None:
     assert isinstance(inbox.receipts, SqliteReceipts)
     database = inbox.receipts._database
@@ -389,6 +411,9 @@ _SORTED_ANYWAY = re.compile(r"ORDER BY (provider, id|no, at, worker)")
 
 
 def _is_small(detail: str) -> bool:
-    """As many as there are workers; or the first of what is due, which is the index's first row."""
+    """As many as there are workers, or tables; or the first of what is due, the index's first row."""
     what = detail.removeprefix("SCAN ")
-    return what.startswith(("adjourn_inbox_worker", "CONSTANT")) or "INDEX adjourn_receipt_due" in what
+    return (
+        what.startswith(("adjourn_inbox_worker", "sqlite_sequence", "CONSTANT"))
+        or "INDEX adjourn_receipt_due" in what
+    )
