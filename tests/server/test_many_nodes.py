@@ -174,7 +174,7 @@ async def test_an_app_that_fails_is_switched_off_once_and_one_mail_is_made(
     two: tuple[Node, Node], postgres_url: str
 ) -> None:
     one, other = two
-    app_id = (await one.create_app("http://127.0.0.1:1"))["app"]["id"]
+    app_id = (await one.create_app("http://127.0.0.1:65535"))["app"]["id"]
     run_sql(postgres_url, "UPDATE health SET abandoned = 50, exhausted_at = enabled_at")
     went_off = await asyncio.gather(
         *(each.engine.store.infirmary.judge([app_id], judge) for each in (one, other, one, other))

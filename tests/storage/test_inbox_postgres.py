@@ -201,9 +201,8 @@ def _rows(node: dict[str, Any]) -> int:
     return own + sum(_rows(each) for each in node.get("Plans", []))
 
 
-async def test_fifty_thousand_that_wait_behind_a_head_are_not_looked_at(inbox: Inbox) -> None:
-    for _ in range(10):
-        await inbox.put_many(5000, order_key="m")
+async def test_thousands_that_wait_behind_a_head_are_not_looked_at(inbox: Inbox) -> None:
+    await inbox.put_many(5000, order_key="m")
     wanted = await inbox.put()
     head, other = await inbox.claim()
     assert inbox.name(other) == wanted
