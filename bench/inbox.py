@@ -4,9 +4,10 @@
 
 One uvicorn process (uvloop, httptools), asked by wrk over 64 connections, and over 256: the ASGI adapter with
 a SQLite inbox, each event committed before its 200, handled elsewhere and handled in the same process; an
-application that reads the body and answers 200; and one that answers without reading it. They take turns, each
-round with a fresh server and a fresh database, and the median of the rounds counts. The requests are Contio's
-meeting.completed, signed beforehand, each with an id of its own: none is a duplicate, which is checked.
+application that reads the body and answers 200; and one that answers without reading it. They take turns:
+each round has a fresh server and a fresh database, and the median of the rounds counts. The requests are
+Contio's meeting.completed, signed beforehand, each with an id of its own: none is a duplicate, which is
+checked.
 """
 
 import argparse
