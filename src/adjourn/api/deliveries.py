@@ -35,8 +35,12 @@ async def list_deliveries(
 
 async def show_delivery(services: Services, app_id: str | None, delivery_id: str) -> Answer:
     """One with its attempts; of that app, or of any where it is None. Raises NotFound."""
-    attempts = await services.store.log.list_attempts(delivery_id)
-    delivery = await services.store.log.get_delivery(app_id, delivery_id)  # no older than its attempts
+    log = services.store.log
+    delivery, before = await log.get_delivery(app_id, delivery_id), -1
+    while delivery.attempt_no != before:  # else one was recorded meanwhile
+        before = delivery.attempt_no
+        attempts = await log.list_attempts(delivery_id)
+        delivery = await log.get_delivery(app_id, delivery_id)
     return json_answer({**delivery_shape(delivery), "attempts": [attempt_shape(each) for each in attempts]})
 
 
