@@ -91,7 +91,7 @@ def _at_end(stop: Callable[[], None]) -> None:
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
-    while not _has_stopped(loop):
+    while not (loop.is_closed() or _has_stopped(loop)):
         pass
     loop.close()
 
