@@ -14,7 +14,7 @@ ROOT = Path(adjourn.__file__).parent
 # Lowest first: a module imports from its own layer or from below. The longest prefix counts.
 LAYERS = [
     ["errors"],
-    ["config", "ids", "endpoint", "formats", "header", "wirejson", "batcher", "repeating"],
+    ["config", "ids", "endpoint", "formats", "header", "wirejson", "batcher", "boot", "repeating"],
     ["models", "check", "resources", "urlrule", "vault"],
     ["signing", "storage.base", "storage.migrate", "storage"],
     ["providers"],

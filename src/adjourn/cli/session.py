@@ -3,7 +3,6 @@
 The options may stand anywhere: `adjourn --url U apps list`, `adjourn apps list --url U`. The last one counts.
 """
 
-import inspect
 import os
 import sys
 from collections.abc import Callable, Collection
@@ -12,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 import typer
 
+from adjourn.cli.commands import add_command
 from adjourn.cli.failure import Exit, Failure, failure_of
 from adjourn.cli.screen import Screen
 from adjourn.client import Platform
@@ -179,17 +179,11 @@ def command(
     """
 
     def decorate(body: Callable[..., Exit | None]) -> Callable[..., Exit | None]:
-        def run(ctx: typer.Context, **options: Any) -> None:
-            names = ("url", "platform_key", "as_json")
-            given = (ctx.obj or _Given()).then(*(options.pop(each) for each in names))
-            raise typer.Exit(_run(given, lambda session: body(session, **options)))
+        def run(ctx: typer.Context, shared: dict[str, Any], own: dict[str, Any]) -> None:
+            given = (ctx.obj or _Given()).then(**shared)
+            raise typer.Exit(_run(given, lambda session: body(session, **own)))
 
-        _, *own = inspect.signature(body, eval_str=True).parameters.values()
-        context, *shared = inspect.signature(given_options).parameters.values()
-        parameters = [context, *own, *shared]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        group.command(name, help=inspect.getdoc(body))(run)
+        add_command(group, name, body, shared_by=given_options, run=run)
         return body
 
     return decorate

@@ -44,21 +44,16 @@ async def _read(scope: MutableMapping[str, Any], receive: Receive, most: int) ->
     for name, value in scope["headers"]:
         if name == b"content-length" and is_longer(value, most):
             return TOO_LARGE
-    message = await receive()
-    if message["type"] == "http.request" and not message.get("more_body", False):
-        whole: bytes = message.get("body", b"")
-        return whole if len(whole) <= most else TOO_LARGE
     parts: list[bytes] = []
-    length = 0
-    while message["type"] == "http.request":
+    left = most
+    while (message := await receive())["type"] == "http.request":
         part = message.get("body", b"")
-        length += len(part)
-        if length > most:
+        left -= len(part)
+        if left < 0:
             return TOO_LARGE
         parts.append(part)
         if not message.get("more_body", False):
-            return b"".join(parts)
-        message = await receive()
+            return b"".join(parts)  # of one part it is that part, not a copy
     return None
 
 

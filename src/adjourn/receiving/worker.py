@@ -7,7 +7,6 @@ process was killed is handled again once that lease is over: at least once.
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -15,6 +14,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from adjourn.batcher import Batcher
+from adjourn.boot import boot_seconds
 from adjourn.errors import StorageError
 from adjourn.models import Handling, Policy, Receipt, ReceiptState
 from adjourn.receiving.handlers import Handlers
@@ -31,11 +31,6 @@ THREADS = "adjourn-handler"
 
 _UNRECORDED = 1000  # outcomes: no more is claimed then
 _FORGET = 1000  # receipts in one commit
-
-
-def _boot_clock() -> float:
-    """Seconds; it goes on while the machine sleeps, as the lease in the store does."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +70,7 @@ class Worker:
         keep: timedelta | None,
         rng: random.Random,
         pace: Pace = Pace(),  # noqa: B008 - it is frozen
-        clock: Callable[[], float] = _boot_clock,
+        clock: Callable[[], float] = boot_seconds,
     ) -> None:
         self.id = worker_id
         self._receipts = receipts

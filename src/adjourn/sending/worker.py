@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from typing import Any
 import msgspec
 
 from adjourn.batcher import Batcher
+from adjourn.boot import boot_seconds
 from adjourn.errors import StorageError
 from adjourn.ids import Uuid7
 from adjourn.models import Callback, DeliveryState, Policy, subject_of_target
@@ -43,11 +43,6 @@ CallbacksOf = Callable[[Sequence[SubjectKey]], Awaitable[Mapping[SubjectKey, Cal
 
 async def _no_callbacks(keys: Sequence[SubjectKey]) -> Mapping[SubjectKey, Callback]:
     return {}
-
-
-def _boot_clock() -> float:
-    """Seconds; it goes on while the machine sleeps, as the lease in the store does."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +90,7 @@ class Worker:
         is_current: Callable[[], bool] = lambda: True,
         callbacks_of: CallbacksOf = _no_callbacks,
         pace: Pace = Pace(),  # noqa: B008 - it is frozen
-        clock: Callable[[], float] = _boot_clock,
+        clock: Callable[[], float] = boot_seconds,
     ) -> None:
         self.id = ids()
         self.workers = 1  # that were alive at the last claim, this one included

@@ -4,7 +4,6 @@ The options may stand anywhere: before the command, or behind it; the last one c
 """
 
 import asyncio
-import inspect
 import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from adjourn.cli.commands import add_command
 from adjourn.cli.failure import Exit, Failure
 from adjourn.cli.inbox.naming import DEFAULT_FILE, VARIABLE, find_url
 from adjourn.cli.screen import Screen
@@ -144,16 +144,11 @@ def command(name: str) -> Callable[[Body], Body]:
     """
 
     def decorate(body: Body) -> Body:
-        def run(ctx: typer.Context, **options: Any) -> None:
-            so_far = given(ctx, **{each.name: options.pop(each.name) for each in shared})
-            raise typer.Exit(ended(lambda: asyncio.run(_run(so_far, body, options)), as_json=so_far.as_json))
+        def run(ctx: typer.Context, shared: dict[str, Any], own: dict[str, Any]) -> None:
+            so_far = given(ctx, **shared)
+            raise typer.Exit(ended(lambda: asyncio.run(_run(so_far, body, own)), as_json=so_far.as_json))
 
-        _, *own = inspect.signature(body, eval_str=True).parameters.values()
-        context, *shared = inspect.signature(_given_options).parameters.values()
-        parameters = [context, *own, *shared]
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
-        inbox.command(name, help=inspect.getdoc(body))(run)
+        add_command(inbox, name, body, shared_by=_given_options, run=run)
         return body
 
     return decorate

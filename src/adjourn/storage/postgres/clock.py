@@ -4,15 +4,12 @@ import time
 from collections import deque
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["DbClock", "boot_seconds"]
+from adjourn.boot import boot_seconds
+
+__all__ = ["DbClock"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT = 8  # measurements: the quickest of them counts
-
-
-def boot_seconds() -> float:
-    """It goes on while the machine sleeps, and nobody sets it."""
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 class DbClock:

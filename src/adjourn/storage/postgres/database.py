@@ -12,10 +12,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
+from adjourn.boot import boot_seconds
 from adjourn.errors import StorageError
 from adjourn.storage.migrate import Tables
 from adjourn.storage.postgres.bridge import Link, lock, run_on
-from adjourn.storage.postgres.clock import DbClock, boot_seconds
+from adjourn.storage.postgres.clock import DbClock
 from adjourn.storage.postgres.faults import FOREIGN, is_blocked, is_clash, is_lost, refusal, translated
 from adjourn.storage.postgres.links import HOT, PATIENT, QUICK, READ_ONLY, Links, connect
 from adjourn.storage.postgres.migrating import migrate

@@ -12,9 +12,9 @@ import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
+from adjourn.boot import boot_seconds
 from adjourn.errors import AdjournError
 from adjourn.storage.postgres.bridge import Link
-from adjourn.storage.postgres.clock import boot_seconds
 from adjourn.storage.postgres.database import PostgresDatabase
 from adjourn.storage.postgres.faults import FOREIGN, translated
 from adjourn.storage.postgres.links import connect

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from typing import TypeVar
 
+from adjourn.boot import boot_seconds
 from adjourn.errors import InDoubt, StorageError
 from adjourn.storage.base import Claim, Claimed, Entry, Recorded, Result
 from adjourn.storage.postgres.bridge import Link
 from adjourn.storage.postgres.claiming import Asked, Lane, Taken, find_lanes, groups, has_more, take
-from adjourn.storage.postgres.clock import boot_seconds
 from adjourn.storage.postgres.database import PostgresDatabase
 from adjourn.storage.postgres.doubts import Doubts
 from adjourn.storage.postgres.faults import FOREIGN, is_lost
